@@ -1,0 +1,57 @@
+# Every command of the house. Needs Python 3.11+ (with venv) and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+K ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help dev demo test check fix lint types bench docs serve lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+dev: $(READY) ## make everything ready in .venv (then: .venv/bin/manara)
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Manara needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "Making .venv ready (once; about a minute on a good line) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: $(READY) ## run the main job: the supply control tower on made data
+	@$(BIN)/manara demo supply
+
+test: $(READY) ## run the tests (make test K=word runs those whose name holds the word)
+	@$(BIN)/pytest -n 2 $(if $(K),-k "$(K)")
+
+check: lint types test ## what must pass before anything lands: lint, types, tests
+
+lint: $(READY)
+	@$(BIN)/ruff format --check --quiet . || (echo "Run: make fix"; exit 1)
+	@$(BIN)/ruff check --quiet .
+
+types: $(READY)
+	@$(BIN)/mypy --no-error-summary
+
+fix: $(READY) ## format, and mend what the linter can mend
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --fix --quiet .
+
+bench: $(READY) ## print the figures of benchmarks/, each beside its reference
+	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+
+docs: $(READY) ## make the reference pages from the code, and the whole documentation as pages in build/docs
+	@$(BIN)/python docs/make.py
+
+serve: docs ## show the documentation on http://127.0.0.1:8060
+	@$(BIN)/python -m http.server 8060 --bind 127.0.0.1 --directory build/docs
+
+lock: ## renew requirements/ after a change of dependencies (needs uv)
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet -o requirements/core.txt
+	uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --quiet -o requirements/dev.txt
+
+clean: ## remove .venv and everything built
+	rm -rf $(VENV) build supply-demo .mypy_cache .ruff_cache

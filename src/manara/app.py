@@ -1,0 +1,104 @@
+"""The one place where the rooms are wired together: open a factory, check it, run it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from manara.errors import Fault, Faults, WrongDefinition
+from manara.plugin.activity import ACTIVITIES, CHECKERS
+from manara.plugin.connection import CONNECTORS, Database
+from manara.plugin.dataset import DATASETS
+from manara.resources.check import Known, check, check_pipeline
+from manara.resources.factory import read_factory
+from manara.runtime.bind import Binder
+from manara.runtime.control_step import CONTROLS
+from manara.runtime.parameters import bind_parameters, open_values
+from manara.runtime.recorder import Listener
+from manara.runtime.worker import work
+from manara.settings import read_settings
+from manara.store.journal import Journal
+from manara.store.record import PipelineRun, read_run
+
+
+def silent(_: object) -> None:
+    """Hear what happens in a run, and say nothing."""
+
+
+class OpenFactory:
+    """A factory in a folder, with its settings: what the command line and a script work with.
+
+    >>> open_factory(Path("no/such/folder"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    manara.errors.WrongDefinition: There is no folder 'no/such/folder'. Name a factory's folder, or make one: ...
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.factory = read_factory(root)
+        self.settings = read_settings(root)
+
+    def check(self) -> list[Fault]:
+        """Return every fault of the whole factory."""
+        return check(self.factory, known())
+
+    def run(
+        self, pipeline: str, parameters: Mapping[str, Any] | None = None, listener: Listener = silent
+    ) -> PipelineRun:
+        """Run a pipeline in this process to its end and return the run as the journal tells it.
+
+        Nothing starts, and nothing is written, where the definitions that the run needs have faults (Faults), or
+        parameters do not fit (WrongDefinition).
+        """
+        faults = check_pipeline(self.factory, pipeline, known())
+        if faults:
+            raise Faults(faults)
+        resource = self.factory.pipeline(pipeline)
+        values = bind_parameters(resource, parameters or {})
+        kept = open_values(resource, values)
+        secrets = {name: value for name, value in values.items() if name not in kept}
+        with self._journal() as journal:
+            command = journal.write_command(pipeline, kept, self.factory.snapshot())
+            work(journal, command, self.root, self.settings, listener, secrets)
+            return read_run(journal, command.run_id)
+
+    def resume(
+        self, run_id: str, parameters: Mapping[str, Any] | None = None, listener: Listener = silent
+    ) -> PipelineRun:
+        """Go on with a run where it stopped, with the definitions that it started with; one that has ended is told.
+
+        `parameters` gives again those of type SecureString, which are never written down.
+        """
+        with self._journal() as journal:
+            command = journal.command(run_id)
+            work(journal, command, self.root, self.settings, listener, parameters or {})
+            return read_run(journal, run_id)
+
+    def query(self, linked_service: str, statement: str) -> list[dict[str, Any]]:
+        """Return the rows of a query on a linked service that is a database."""
+        binder = Binder(factory=self.factory, batch_rows=self.settings.copy_batch_rows)
+        connection = binder.connect({"referenceName": linked_service})
+        if not isinstance(connection, Database):
+            raise WrongDefinition(f"The linked service '{linked_service}' is no database.")
+        return connection.query(statement).read_all().to_pylist()
+
+    @contextmanager
+    def _journal(self) -> Iterator[Journal]:
+        with closing(Journal(self.root / self.settings.store_journal)) as journal:
+            yield journal
+
+
+def open_factory(root: Path) -> OpenFactory:
+    """Return the factory in the folder, ready to check and run."""
+    return OpenFactory(root)
+
+
+def known() -> Known:
+    """Return what runs here, ours and that of guests."""
+    return Known(
+        activities=[*ACTIVITIES.names(), *CONTROLS.names()],
+        datasets=DATASETS.names(),
+        connectors=CONNECTORS.names(),
+        checked=CHECKERS.names(),
+        checker=CHECKERS.find,
+    )

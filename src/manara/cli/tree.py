@@ -1,0 +1,166 @@
+"""What a person sees of a run while it goes on: a tree of activities, built from the events of the journal."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from manara.clock import parse
+from manara.runtime.recorder import Progress
+from manara.store.journal import Event
+
+ROWS = ("rowsLoaded", "rowsCopied", "rowsRead")
+"""The figures of an output that say how many rows went through, the most telling first."""
+REFUSED = ("rowsQuarantined", "rowsSkipped")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Node:
+    """A run, an activity, or a round of a loop, with what is inside it by name."""
+
+    name: str
+    kind: str = ""
+    status: str = "Waiting"
+    started: datetime | None = None
+    ended: datetime | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+    rounds: list[str] | None = None
+    inside: "dict[str, Node]" = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows went through: its own, or those of all inside it that tell the most about rows."""
+        for key in ROWS:
+            found = [int(node.figures[key]) for node in self.walk() if isinstance(node.figures.get(key), int)]
+            if found:
+                return sum(found)
+        return None
+
+    @property
+    def is_round(self) -> bool:
+        """Whether this is one round of a loop: it has no end of its own in the journal."""
+        return self.name.startswith("[")
+
+    @property
+    def shown(self) -> str:
+        """The status to show; that of a round follows from what is inside it."""
+        if not self.is_round:
+            return self.status
+        inside = {node.status for node in self.inside.values()}
+        if inside & {"InProgress", "Waiting"}:
+            return "InProgress"
+        return next((status for status in ("Failed", "Cancelled") if status in inside), "Succeeded")
+
+    @property
+    def refused(self) -> int:
+        """How many rows were set aside, here and inside."""
+        return sum(int(node.figures.get(key) or 0) for node in self.walk() for key in REFUSED)
+
+    def seconds(self, now: datetime) -> float | None:
+        """How long it took, or has taken so far; a round as long as what is inside it."""
+        if self.started is not None:
+            return ((self.ended or now) - self.started).total_seconds()
+        starts = [node.started for node in self.inside.values() if node.started]
+        ends = [node.ended or now for node in self.inside.values() if node.started]
+        return (max(ends) - min(starts)).total_seconds() if starts else None
+
+    def walk(self) -> "Iterator[Node]":
+        """Yield the node and all inside it."""
+        yield self
+        for node in self.inside.values():
+            yield from node.walk()
+
+
+class RunTree:
+    """The tree of one run and of the runs that it calls."""
+
+    def __init__(self) -> None:
+        self.root = Node(name="")
+        self._runs: dict[str, Node] = {}
+
+    def add(self, event: Event | Progress) -> Node | None:
+        """Take in what happened, and return the node that it changed."""
+        if isinstance(event, Progress):
+            node = self._node(event.run_id, event.step)
+            node.figures = event.figures
+            return node
+        if event.kind == "runStarted":
+            return self._begin(event)
+        node = self._node(event.run_id, event.step)
+        body = event.body
+        match event.kind:
+            case "started":
+                node.kind, node.status, node.started = body["type"], "InProgress", event.at
+            case "decided" if body["name"] == "items":
+                node.rounds = [label_of(item) for item in body["value"]]
+            case "ended" | "runEnded":
+                _end(node, event)
+        return node
+
+    def path_to(self, node: Node) -> list[str]:
+        """Return names that lead to the node: the activity at the top, what the rounds are about, and the node."""
+        path = _path_to(self.root, node) or []
+        return [each.kind if each.is_round else each.name for each in path if each.is_round or each in (path[0], node)]
+
+    def _begin(self, event: Event) -> Node:
+        caller = event.body["caller"]
+        if caller and caller["runId"] in self._runs:
+            node = self._node(caller["runId"], caller["step"])
+        else:
+            node = self.root
+            node.name, node.kind, node.status, node.started = event.body["pipeline"], "Pipeline", "InProgress", event.at
+        self._runs[event.run_id] = node
+        return node
+
+    def _node(self, run_id: str, step: str) -> Node:
+        node = self._runs.setdefault(run_id, self.root)
+        for part in split_path(step):
+            above, node = node, node.inside.setdefault(part, Node(name=part))
+            if node.is_round and not node.kind and above.rounds:
+                node.kind = above.rounds[int(part[1:-1])]
+        return node
+
+
+def _path_to(above: Node, node: Node) -> list[Node] | None:
+    for child in above.inside.values():
+        below = [] if child is node else _path_to(child, node)
+        if below is not None:
+            return [child, *below]
+    return None
+
+
+def _end(node: Node, event: Event) -> None:
+    body = event.body
+    if event.kind == "runEnded" and node.kind == "ExecutePipeline":
+        return  # the step that called it tells its end
+    node.kind = body.get("type") or node.kind
+    node.status, node.ended = body["status"], event.at
+    if "startedAt" in body:
+        node.started = parse(body["startedAt"])
+    node.figures = body.get("output") or {}
+    node.message = str((body.get("error") or {}).get("message", ""))
+
+
+def label_of(item: Any) -> str:
+    """Return a short text that tells a round of a loop from the others.
+
+    >>> label_of({"name": "stock.csv", "type": "File"}), label_of(3)
+    ('stock.csv', '3')
+    """
+    if isinstance(item, Mapping):
+        item = next((value for value in item.values() if isinstance(value, str)), "")
+    return str(item)[:60]
+
+
+def split_path(step: str) -> list[str]:
+    """Return the parts of an activity's path: containers, rounds and the activity itself.
+
+    >>> split_path("Each file[3]/Load")
+    ['Each file', '[3]', 'Load']
+    """
+    parts = []
+    for part in step.split("/") if step else []:
+        name, bracket, number = part.rpartition("[")
+        parts += [name, f"[{number}"] if bracket and part.endswith("]") and number[:-1].isdigit() else [part]
+    return parts

@@ -1,0 +1,47 @@
+"""What an activity is given, and what it gives back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from manara.plugin.connection import Connection, Mark
+from manara.plugin.dataset import Dataset
+from manara.registry import Registry
+
+Output = dict[str, Any]
+Reference = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What an activity is given.
+
+    `properties` are its typeProperties with every expression resolved. `inputs` and `outputs` are the dataset
+    references of a Copy. `dataset` and `connect` open a reference (`{"referenceName": ..., "parameters": ...}`);
+    `text` returns a file of the factory beside the JSON by kind and name (`text("contract", "stock")`). `report` takes
+    a few figures to show while it works (`{"rowsRead": 65536}`), and raises Cancelled when the run is to stop.
+    """
+
+    name: str
+    properties: Mapping[str, Any]
+    inputs: Sequence[Reference]
+    outputs: Sequence[Reference]
+    linked_service: Reference | None
+    mark: Mark
+    dataset: Callable[[Reference], Dataset]
+    connect: Callable[[Reference], Connection]
+    text: Callable[[str, str], str]
+    report: Callable[[Mapping[str, Any]], None]
+
+
+Activity = Callable[[Given], Output]
+
+Checker = Callable[[str, str], object]
+
+CHECKERS: Registry[Checker] = Registry("checker")
+checker = CHECKERS.register
+"""Registers what checks one file beside the JSON by its kind (`contract`): it takes the text and the file's name, and
+raises Faults."""
+
+ACTIVITIES: Registry[Activity] = Registry("activity")
+activity = ACTIVITIES.register

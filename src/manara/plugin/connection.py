@@ -1,0 +1,115 @@
+"""What a linked service opens: a store of files or a database."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+
+from manara.registry import Registry
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileInfo:
+    """One file or folder of a store. `path` is relative to the store, with `/`; `size_bytes` is 0 for a folder."""
+
+    path: str
+    is_folder: bool
+    size_bytes: int
+    modified: datetime
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Which step of which run does the work: what a sink notes with its rows so that they arrive once.
+
+    `step` is the path of the activity in the run (`Each file[3]/Load`). `attempt` counts from 1 and is only a note:
+    work that was committed by one attempt is not done again by the next.
+    """
+
+    run_id: str
+    step: str
+    attempt: int
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Files under one root. Paths are relative, with `/`, and cannot leave the root (NotAllowed)."""
+
+    def info(self, path: str) -> FileInfo | None:
+        """Return the file or folder, or None where there is none."""
+
+    def list(self, folder: str) -> list[FileInfo]:
+        """Return what lies directly in the folder, by name. Raises SourceMissing where there is no such folder."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Return the file opened for reading. Raises SourceMissing."""
+
+    def create(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """Return a file to write, in a `with` block.
+
+        It appears under its name, whole, when the block ends well, and not at all otherwise; missing folders are made.
+        """
+
+    def delete(self, path: str) -> None:
+        """Remove the file or the folder with all it holds; nothing happens where there is none."""
+
+    def local_path(self, path: str) -> Path | None:
+        """Return the path on this machine's disk, for readers that are faster on one; None for a remote store."""
+
+
+class Transaction(Protocol):
+    """An open transaction of a database; see `Database.once`."""
+
+    def execute(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+        """Run a statement and return how many rows it changed (0 where that has no meaning)."""
+
+    def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> "pa.RecordBatchReader":
+        """Return the rows of a query as Arrow batches."""
+
+    def register(self, name: str, rows: "pa.RecordBatchReader | pa.Table") -> AbstractContextManager[None]:
+        """Make Arrow rows visible to statements as a view called `name`, in a `with` block."""
+
+
+@runtime_checkable
+class Database(Protocol):
+    """Tables reached by SQL."""
+
+    @property
+    def dialect(self) -> str:
+        """The name that sqlglot has for its SQL."""
+
+    def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> "pa.RecordBatchReader":
+        """Return the rows of a query as Arrow batches."""
+
+    def once(self, mark: Mark, work: Callable[[Transaction], dict[str, Any]]) -> dict[str, Any]:
+        """Run `work` in one transaction together with the mark, and return what it returned (JSON).
+
+        Where the step's mark is there already, nothing runs, and the result that was noted with it is returned: this
+        is what makes a row arrive once whatever is killed when.
+        """
+
+
+Connection = Store | Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedServiceGiven:
+    """What a connector is given: its resolved typeProperties, and the factory's folder for relative paths."""
+
+    name: str
+    type: str
+    properties: Mapping[str, Any]
+    root: Path
+
+
+CONNECTORS: Registry[Callable[[LinkedServiceGiven], Connection]] = Registry("connector")
+connector = CONNECTORS.register

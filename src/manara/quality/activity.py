@@ -1,0 +1,80 @@
+"""The activity QualityGate: puts landed rows against a data contract on their way into a table."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from manara.errors import WrongDefinition
+from manara.plugin.activity import Given, Output, Reference, activity
+from manara.plugin.connection import Database, Transaction
+from manara.plugin.dataset import DatasetGiven, Tally
+from manara.quality.contract import read_contract
+from manara.quality.gate import pass_gate
+
+_QUARANTINE, _MAIN = "quarantine", "main"
+
+
+@runtime_checkable
+class WarehouseTable(Protocol):
+    """What the gate needs of the dataset of the good table: its database and its definition."""
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def given(self) -> DatasetGiven: ...
+
+
+@activity("QualityGate")
+def quality_gate(given: Given) -> Output:
+    """Check the rows of the input against the contract; load the good ones, put the refused ones into quarantine.
+
+    typeProperties: `contract` (name of a file in `contract/`), `origin` (the file the rows came from; the dataset's
+    name without it), `source` (as in Copy) and `quarantine` (the table of refused rows, `quarantine` without it).
+    """
+    properties = given.properties
+    name = _text(given, "contract")
+    contract = read_contract(given.text("contract", name), f"contract/{name}.yaml")
+    landed = _one(given, given.inputs, "inputs")
+    database, target = _target(given, contract.table.name)
+
+    def work(transaction: Transaction) -> dict[str, Any]:
+        return pass_gate(
+            transaction,
+            contract,
+            given.dataset(landed).read(properties.get("source") or {}, Tally()),
+            target=target,
+            quarantine=str(properties.get("quarantine") or _QUARANTINE),
+            origin=str(properties.get("origin") or landed["referenceName"]),
+            mark=given.mark,
+            report=given.report,
+        )
+
+    return database.once(given.mark, work)
+
+
+def _text(given: Given, name: str) -> str:
+    value = given.properties.get(name)
+    if not isinstance(value, str) or not value:
+        raise WrongDefinition(f"typeProperties.{name} is missing.", where=f"activity '{given.name}'")
+    return value
+
+
+def _one(given: Given, references: object, field: str) -> Reference:
+    if not isinstance(references, list | tuple) or len(references) != 1 or not isinstance(references[0], Mapping):
+        raise WrongDefinition(f"QualityGate has exactly one dataset under {field}.", where=f"activity '{given.name}'")
+    reference: Reference = references[0]
+    return reference
+
+
+def _target(given: Given, named: str) -> tuple[Database, tuple[str, str]]:
+    """Return the warehouse, and schema and name of the good table; `named` is the table that the contract names."""
+    dataset = given.dataset(_one(given, given.outputs, "outputs"))
+    if not isinstance(dataset, WarehouseTable) or dataset.database.dialect != "duckdb":
+        raise WrongDefinition(
+            "The output of QualityGate is no table of a DuckDB warehouse.",
+            where=f"activity '{given.name}'",
+            advice="Give a dataset of type DuckDBTable under outputs.",
+        )
+    properties = dataset.given.properties
+    schema = str(properties.get("schema") or _MAIN)
+    return dataset.database, (_MAIN if schema.lower() == "dbo" else schema, str(properties.get("table") or named))

@@ -1,0 +1,231 @@
+"""The SQL of the gate, as trees in DuckDB's dialect: rules in, statements out."""
+
+import importlib.resources
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+
+import sqlglot
+from sqlglot import exp
+
+from manara.quality.expression import read_expression, tables_of
+from manara.quality.odcs import Contract
+from manara.quality.rules import ALIAS, FIRST_OF_KEY, ROW, SQL_TYPES, Rule, column, first_of_value
+from manara.quality.tables import GOOD, JUDGED, SOURCE, VALUES, Tables
+from manara.quality.trees import aliased, as_type, equal, literal, quoted, temporary
+from manara.quality.values import sources_of
+
+NOTES = {"_origin": "VARCHAR", "_row": "BIGINT", "_run": "VARCHAR"}
+"""Where a row of the good table came from: the columns beside those of the contract."""
+
+
+def number_rows(view: str) -> exp.Expr:
+    """Return the statement that takes the rows of a view into the source table and numbers them from 1."""
+    rows = exp.select(exp.alias_(exp.Window(this=exp.RowNumber()), ROW, quoted=True), exp.Star())
+    return temporary(SOURCE, rows.from_(exp.table_(view, quoted=True)))
+
+
+def judge(contract: Contract, rules: Sequence[Rule], tables: Tables) -> exp.Expr:
+    """Return the statement that keeps the rows with a fault: their number, whether refused, and their faults."""
+    flags = [f"__broken_{index}" for index in range(len(rules))]
+    flagged = exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier(ALIAS)))
+    for flag, rule in zip(flags, rules, strict=True):
+        flagged = flagged.select(exp.alias_(tables.at_home(rule.condition), flag, quoted=True))
+    flagged = flagged.from_(_with_firsts(contract).subquery(ALIAS))
+    errors = [quoted(flag) for flag, rule in zip(flags, rules, strict=True) if rule.severity == "error"]
+    refused = exp.func("coalesce", exp.or_(exp.false(), *errors), exp.false())
+    faults = exp.Array(
+        expressions=[
+            exp.case().when(quoted(flag), _fault(rule, tables)) for flag, rule in zip(flags, rules, strict=True)
+        ]
+    )
+    rows = exp.select(quoted(ROW), exp.alias_(refused, "refused"), exp.alias_(_without_nulls(faults), "faults")).from_(
+        flagged.subquery(ALIAS)
+    )
+    return temporary(JUDGED, rows.where(exp.or_(exp.false(), *(quoted(flag) for flag in flags))))
+
+
+def compare(contract: Contract, tables: Tables) -> exp.Expr:
+    """Return the statement that says of each row to load whether it is inserted, updated or unchanged."""
+    refused = exp.select("1").from_(aliased(JUDGED, "judged")).where(equal(ROW, "judged", ALIAS), "judged.refused")
+    known = exp.alias_(tables.named(tables.good), "known", table=True)
+    missing = exp.column(contract.keys[0].name, table="known", quoted=True).is_(exp.null())
+    same = [exp.NullSafeEQ(this=column(each.name), expression=_known(each.name)) for each in contract.properties]
+    change = exp.case().when(missing, literal("inserted")).when(exp.and_(*same), literal("unchanged"))
+    rows = (
+        exp.select(column(ROW), exp.alias_(change.else_(literal("updated")), "change"))
+        .from_(aliased(VALUES, ALIAS))
+        .join(known, on=exp.and_(*(equal(key.name, "known", ALIAS) for key in contract.keys)), join_type="left")
+        .where(exp.Exists(this=refused).not_())
+    )
+    return temporary(GOOD, rows)
+
+
+def update_good(contract: Contract, tables: Tables) -> exp.Expr | None:
+    """Return the statement that renews the rows whose key is known; None where a row is nothing but its key."""
+    others = [each.name for each in contract.properties if not each.primary_key]
+    if not others:
+        return None
+    settings = [_assigned(name, exp.column(name, table="new", quoted=True)) for name in [*others, *NOTES]]
+    return exp.Update(
+        this=exp.alias_(tables.named(tables.good), "known", table=True),
+        expressions=settings,
+        from_=exp.From(this=_changed(contract, "updated").subquery("new")),
+        where=exp.Where(this=exp.and_(*(equal(key.name, "known", "new") for key in contract.keys))),
+    )
+
+
+def insert_good(contract: Contract, tables: Tables) -> exp.Expr:
+    """Return the statement that adds the rows whose key is new."""
+    names = [*(each.name for each in contract.properties), *NOTES]
+    return _insert(tables.named(tables.good), names, _changed(contract, "inserted"))
+
+
+def good_columns(contract: Contract) -> dict[str, str]:
+    """Return the columns of the good table and their types."""
+    return {each.name: SQL_TYPES[each.logical_type] for each in contract.properties} | NOTES
+
+
+def create_good(contract: Contract, tables: Tables) -> exp.Expr:
+    """Return the statement that makes the good table where it is missing."""
+    columns = [_column_definition(name, kind) for name, kind in good_columns(contract).items()]
+    schema = exp.Schema(this=tables.named(tables.good), expressions=columns)
+    return exp.Create(this=schema, kind="TABLE", exists=True)
+
+
+def add_good(name: str, kind: str, tables: Tables) -> exp.Expr:
+    """Return the statement that adds a column which the contract has and the table has not."""
+    return exp.Alter(this=tables.named(tables.good), kind="TABLE", actions=[_column_definition(name, kind)])
+
+
+def notes(name: str, tables: Tables) -> exp.Expr:
+    """Return the statement called `name` of gate.sql, with the names of this factory's tables put in."""
+    tree = sqlglot.parse_one(_statements()[name], dialect="duckdb")
+    names = {"quarantine": tables.quarantine, "quality_finding": tables.finding}
+    for table in list(tree.find_all(exp.Table)):
+        if table.name in names:
+            table.replace(tables.named(names[table.name]))
+    return tree
+
+
+def insert_quarantine(source: Mapping[str, bool], tables: Tables) -> exp.Expr:
+    """Return the statement that puts the refused rows into quarantine, each whole, with the rules that refused it."""
+    tree = notes("insert_quarantine", tables)
+    for place in list(tree.find_all(exp.Placeholder, exp.Parameter)):
+        if place.name == "payload":
+            place.replace(_payload(source))
+    return tree
+
+
+def unmapped(contract: Contract, source: Iterable[str]) -> list[str]:
+    """Return the source columns that no property takes its value from."""
+    used = {name.lower() for each in contract.properties for name in sources_of(each)}
+    return [name for name in source if name.lower() not in used]
+
+
+def tables_read(contract: Contract) -> list[tuple[str, exp.Table]]:
+    """Return the warehouse tables that the contract's expressions read, each with who reads it."""
+    written = [(f"{each.name}.transformLogic", each.transform_logic) for each in contract.properties]
+    rules = [*contract.table.quality, *(rule for each in contract.properties for rule in each.quality)]
+    written += [(str(rule.id), rule.implementation) for rule in rules if rule.is_ours]
+    return [(who, table) for who, text in written if text for table in tables_of(read_expression(text))]
+
+
+def _with_firsts(contract: Contract) -> exp.Select:
+    """Return the typed rows, with the first row of the same key or unique value where others have it too."""
+    rows = exp.select("typed.*").from_(aliased(VALUES, "typed"))
+    groups = [(FIRST_OF_KEY, [key.name for key in contract.keys])]
+    for index, each in enumerate(contract.properties):
+        if each.unique and not each.primary_key:
+            groups.append((first_of_value(index), [each.name]))
+    for first, names in groups:
+        alias = f"same_{first}"
+        same = exp.and_(*(equal(name, "typed", alias) for name in names))
+        rows = rows.select(exp.column(first, table=alias, quoted=True))
+        rows = rows.join(_repeated(first, names).subquery(alias), on=same, join_type="left")
+    return rows
+
+
+def _repeated(first: str, names: Sequence[str]) -> exp.Select:
+    """Return the values that stand in more than one row, and the first of those rows."""
+    known = [quoted(name).is_(exp.null()).not_() for name in names]
+    many = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
+    return (
+        exp.select(*(quoted(name) for name in names), exp.alias_(exp.Min(this=quoted(ROW)), first, quoted=True))
+        .from_(exp.table_(VALUES, quoted=True))
+        .where(*known)
+        .group_by(*(quoted(name) for name in names))
+        .having(many)
+    )
+
+
+def _fault(rule: Rule, tables: Tables) -> exp.Expr:
+    fields = {
+        "rule": literal(rule.name),
+        "dimension": literal(rule.dimension),
+        "severity": literal(rule.severity),
+        "reason": tables.at_home(rule.reason),
+    }
+    entries = [exp.PropertyEQ(this=exp.to_identifier(name), expression=tree) for name, tree in fields.items()]
+    return exp.Struct(expressions=entries)
+
+
+def _without_nulls(array: exp.Expr) -> exp.Expr:
+    fault = exp.to_identifier("fault")
+    kept = exp.Lambda(this=exp.Column(this=fault.copy()).is_(exp.null()).not_(), expressions=[fault])
+    return exp.Anonymous(this="list_filter", expressions=[array, kept])
+
+
+def _payload(source: Mapping[str, bool]) -> exp.Expr:
+    """Return the source row as JSON, whole; a number that JSON has no word for (NaN) goes in as a text."""
+    pairs: list[exp.Expr] = []
+    for name in source:
+        value = exp.column(name, table="source", quoted=True)
+        pairs += [literal(name), value if source[name] else _json(value)]
+    return exp.Anonymous(this="json_object", expressions=pairs)
+
+
+def _json(value: exp.Expr) -> exp.Expr:
+    as_json = exp.Anonymous(this="to_json", expressions=[value])
+    as_text = exp.Anonymous(this="to_json", expressions=[as_type(value.copy(), "VARCHAR")])
+    odd = exp.In(this=as_type(value.copy(), "VARCHAR"), expressions=[literal(word) for word in ("nan", "inf", "-inf")])
+    return exp.case().when(odd, as_text).else_(as_json)
+
+
+def _changed(contract: Contract, change: str) -> exp.Select:
+    """Return the rows with one kind of change, with the notes of where they came from."""
+    notes = {
+        "_origin": exp.Placeholder(this="origin"),
+        "_row": exp.column(ROW, table="typed", quoted=True),
+        "_run": exp.Placeholder(this="run"),
+    }
+    return (
+        exp.select(*(exp.column(each.name, table="typed", quoted=True) for each in contract.properties))
+        .select(*(exp.alias_(tree, name, quoted=True) for name, tree in notes.items()))
+        .from_(aliased(VALUES, "typed"))
+        .join(aliased(GOOD, "good"), on=equal(ROW, "typed", "good"))
+        .where(exp.column("change", table="good").eq(literal(change)))
+    )
+
+
+@cache
+def _statements() -> dict[str, str]:
+    text = importlib.resources.files("manara.quality").joinpath("gate.sql").read_text("utf-8")
+    return dict(re.findall(r"^-- name: (\w+)\n(.*?);$", text, re.DOTALL | re.MULTILINE))
+
+
+def _insert(table: exp.Table, names: Sequence[str], rows: exp.Query) -> exp.Expr:
+    into = exp.Schema(this=table, expressions=[exp.to_identifier(name, quoted=True) for name in names])
+    return exp.Insert(this=into, expression=rows)
+
+
+def _column_definition(name: str, kind: str) -> exp.Expr:
+    return exp.ColumnDef(this=exp.to_identifier(name, quoted=True), kind=exp.DataType.build(kind, dialect="duckdb"))
+
+
+def _assigned(name: str, value: exp.Expr) -> exp.Expr:
+    return exp.EQ(this=quoted(name), expression=value)
+
+
+def _known(name: str) -> exp.Expr:
+    return exp.column(name, table="known", quoted=True)

@@ -1,0 +1,241 @@
+"""The gate: rows in; good ones into their table, refused ones into quarantine, and what was found beside them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from manara import clock
+from manara.errors import Broken, ManaraError, WrongDefinition
+from manara.plugin.connection import Mark, Transaction
+from manara.quality import compile as compiled
+from manara.quality.odcs import Contract
+from manara.quality.rules import ROW, rules_of
+from manara.quality.tables import SOURCE, Tables
+from manara.quality.trees import sql
+from manara.quality.values import sources_of, type_values
+from manara.registry import near
+
+_VIEW = "__gate_rows"
+_MAIN = "main"
+
+Counts = dict[str, Any]
+
+
+def pass_gate(
+    transaction: Transaction,
+    contract: Contract,
+    rows: pa.RecordBatchReader,
+    *,
+    target: tuple[str, str],
+    quarantine: str,
+    origin: str,
+    mark: Mark,
+    report: Callable[[Mapping[str, Any]], None],
+) -> Counts:
+    """Check the rows against the contract, load and refuse them, and return the counts of the activity's output.
+
+    `target` is the schema and the name of the good table. All happens in the transaction that is given; rows that an
+    earlier run refused from the same origin are replaced. Raises WrongDefinition where the source or the warehouse
+    lacks what the contract needs, and Broken when the counts do not add up.
+    """
+    schema, good = target
+    homes = _homes(transaction, contract, schema, good)
+    tables = Tables(schema=schema, good=good, quarantine=quarantine, homes=homes)
+    notes = _notes(contract, origin, mark)
+    _prepare(transaction, contract, tables)
+    rows_read = _take(transaction, rows, report)
+    source = _source_columns(transaction)
+    _check_source(contract, source)
+    _judge(transaction, contract, source, tables)
+    _load(transaction, contract, tables, notes)
+    _note(transaction, source, tables, notes)
+    counts = _counted(transaction, tables, notes, rows_read)
+    for temporary in ("drop_source", "drop_values", "drop_judged", "drop_good"):
+        _execute(transaction, compiled.notes(temporary, tables), {})
+    return counts | {
+        "unmappedColumns": compiled.unmapped(contract, source),
+        "contract": contract.title,
+        "contractVersion": contract.version,
+    }
+
+
+def _notes(contract: Contract, origin: str, mark: Mark) -> dict[str, str]:
+    return {
+        "contract": contract.title,
+        "version": contract.version,
+        "origin": origin,
+        "run": mark.run_id,
+        "step": mark.step,
+        "noted": clock.now().isoformat(),
+    }
+
+
+def _prepare(transaction: Transaction, contract: Contract, tables: Tables) -> None:
+    """Make the tables that are missing, and give the good table the columns that the contract has gained."""
+    for statement in _creations(contract, tables):
+        transaction.execute(sql(statement))
+    present = _columns(transaction)[tables.schema.lower(), tables.good.lower()]
+    for name, kind in compiled.good_columns(contract).items():
+        there = present.get(name.lower())
+        if there is None:
+            transaction.execute(sql(compiled.add_good(name, kind, tables)))
+        elif there != kind:
+            table = f"{tables.schema}.{tables.good}"
+            raise WrongDefinition(
+                f"The column '{name}' is {there} in the table {table}, the contract needs {kind}.",
+                where=f"contract '{contract.title}'",
+                advice="Change the contract's logicalType, or move the table away.",
+            )
+
+
+def _creations(contract: Contract, tables: Tables) -> list[exp.Expr]:
+    names = ("create_quarantine", "create_quality_finding")
+    return [compiled.create_good(contract, tables), *(compiled.notes(name, tables) for name in names)]
+
+
+def _take(transaction: Transaction, rows: pa.RecordBatchReader, report: Callable[[Mapping[str, Any]], None]) -> int:
+    """Stream the rows into the source table, and return how many there were."""
+    count = 0
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        nonlocal count
+        for batch in rows:
+            count += batch.num_rows
+            report({"rowsRead": count})
+            yield batch
+
+    with transaction.register(_VIEW, pa.RecordBatchReader.from_batches(rows.schema, counted())):
+        transaction.execute(sql(compiled.number_rows(_VIEW)))
+    return count
+
+
+def _source_columns(transaction: Transaction) -> dict[str, bool]:
+    """Return the columns of the source table without the row number: whether each is a text."""
+    empty = exp.select("*").from_(exp.table_(SOURCE, quoted=True)).limit(0)
+    fields = transaction.query(sql(empty)).read_all().schema
+    return {field.name: _is_text(field.type) for field in fields if field.name != ROW}
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _check_source(contract: Contract, source: Mapping[str, bool]) -> None:
+    present = {name.lower() for name in source}
+    for each in contract.properties:
+        for name in sources_of(each) if each.is_mandatory else []:
+            if name.lower() not in present:
+                raise WrongDefinition(
+                    f"The source has no column '{name}', which the required property '{each.name}' comes from.",
+                    where=f"contract '{contract.title}'",
+                    advice=near(name, source),
+                )
+
+
+def _judge(transaction: Transaction, contract: Contract, source: Mapping[str, bool], tables: Tables) -> None:
+    try:
+        transaction.execute(sql(type_values(contract, source, tables)))
+        transaction.execute(sql(compiled.judge(contract, rules_of(contract), tables)))
+    except ManaraError as error:
+        raise error.at(f"contract '{contract.title}'") from error
+
+
+def _load(transaction: Transaction, contract: Contract, tables: Tables, notes: Mapping[str, str]) -> None:
+    transaction.execute(sql(compiled.compare(contract, tables)))
+    renew = compiled.update_good(contract, tables)
+    if renew is not None:
+        _execute(transaction, renew, notes)
+    _execute(transaction, compiled.insert_good(contract, tables), notes)
+
+
+def _note(transaction: Transaction, source: Mapping[str, bool], tables: Tables, notes: Mapping[str, str]) -> None:
+    _execute(transaction, compiled.notes("forget_quarantine", tables), notes)
+    _execute(transaction, compiled.notes("forget_findings", tables), notes)
+    _execute(transaction, compiled.insert_quarantine(source, tables), notes)
+    _execute(transaction, compiled.notes("insert_findings", tables), notes)
+
+
+def _counted(transaction: Transaction, tables: Tables, notes: Mapping[str, str], rows_read: int) -> Counts:
+    changes = {
+        row["change"]: row["rows"] for row in _query(transaction, compiled.notes("count_changes", tables), notes)
+    }
+    quarantined = _query(transaction, compiled.notes("count_quarantined", tables), notes)[0]["rows"]
+    loaded = sum(changes.values())
+    if rows_read != loaded + quarantined:
+        raise Broken(
+            f"{rows_read} rows were read, but {loaded} loaded and {quarantined} refused.",
+            where=f"{tables.schema}.{tables.good}",
+            advice="If the table holds the same key twice, remove one of the rows; else report this.",
+        )
+    return {
+        "rowsRead": rows_read,
+        "rowsLoaded": loaded,
+        "rowsInserted": changes.get("inserted", 0),
+        "rowsUpdated": changes.get("updated", 0),
+        "rowsUnchanged": changes.get("unchanged", 0),
+        "rowsQuarantined": quarantined,
+        "rowsFlagged": _query(transaction, compiled.notes("count_flagged", tables), notes)[0]["rows"],
+        "rules": {
+            row["rule"]: row["rows"] for row in _query(transaction, compiled.notes("count_findings", tables), notes)
+        },
+    }
+
+
+def _execute(transaction: Transaction, statement: exp.Expr, notes: Mapping[str, str]) -> int:
+    return transaction.execute(sql(statement), _used(statement, notes))
+
+
+def _query(transaction: Transaction, statement: exp.Expr, notes: Mapping[str, str]) -> list[dict[str, Any]]:
+    return transaction.query(sql(statement), _used(statement, notes)).read_all().to_pylist()
+
+
+def _used(statement: exp.Expr, notes: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that the statement names: DuckDB takes no others."""
+    named = {each.name for each in statement.find_all(exp.Placeholder, exp.Parameter)}
+    return {name: value for name, value in notes.items() if name in named}
+
+
+def _columns(transaction: Transaction) -> dict[tuple[str, str], dict[str, str]]:
+    """Return every table of the database by schema and name, with its columns and types; all names in lower case."""
+    statement = (
+        "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_catalog = current_database()"
+    )
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in transaction.query(statement).read_all().to_pylist():
+        table = found.setdefault((row["table_schema"].lower(), row["table_name"].lower()), {})
+        table[row["column_name"].lower()] = row["data_type"]
+    return found
+
+
+def _homes(transaction: Transaction, contract: Contract, schema: str, good: str) -> dict[str, str]:
+    """Return the schema of each table that the contract reads. Raises WrongDefinition for one that is not there."""
+    present = _columns(transaction) | {(schema.lower(), good.lower()): dict.fromkeys(_lower_names(contract), "")}
+    homes: dict[str, str] = {}
+    for each in contract.properties:
+        for to in each.relationships:
+            where = f"{each.name}.reference"
+            home = _home(present, to.schema_name, to.table, schema, where)
+            if to.column.lower() not in present[home.lower(), to.table.lower()]:
+                raise WrongDefinition(f"The table '{to.table}' has no column '{to.column}'.", where=where)
+            homes[to.table.lower()] = home
+    for where, table in compiled.tables_read(contract):
+        homes[table.name.lower()] = _home(present, table.db or None, table.name, schema, where)
+    return homes
+
+
+def _lower_names(contract: Contract) -> list[str]:
+    return [each.name.lower() for each in contract.properties]
+
+
+def _home(present: Mapping[tuple[str, str], Any], given: str | None, table: str, schema: str, where: str) -> str:
+    for candidate in [given] if given else [schema, _MAIN]:
+        if (candidate.lower(), table.lower()) in present:
+            return candidate
+    raise WrongDefinition(
+        f"The table '{table}' does not exist in the warehouse.",
+        where=where,
+        advice="Load it first: put its activity before this one.",
+    )

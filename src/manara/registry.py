@@ -1,0 +1,94 @@
+"""Plug-ins by type name: one door for ours and for guests'.
+
+A plug-in registers itself by a decorator under the type name that the JSON uses. A package names the module that does
+so in the entry-point group `manara.<kind>`; the module is imported when its type name is first asked for.
+"""
+
+import difflib
+import importlib
+import importlib.metadata
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+from manara.errors import Broken, Conflict, ManaraError, WrongDefinition
+
+P = TypeVar("P")
+
+_MODULE_OF_EXTRA = {"fastexcel": "excel", "xlsxwriter": "excel"}
+
+
+class Registry(Generic[P]):
+    """The plug-ins of one kind (`activity`, `connector`, ...)."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._plugins: dict[str, P] = {}
+        self._modules: dict[str, str] | None = None
+
+    def register(self, *names: str) -> Callable[[P], P]:
+        """Return a decorator that registers what it decorates under all of `names`; each can be taken once."""
+
+        def decorate(plugin: P) -> P:
+            for name in names:
+                if name in self._plugins and self._plugins[name] is not plugin:
+                    raise Conflict(f"The {self.kind} type '{name}' is registered twice.")
+                self._plugins[name] = plugin
+            return plugin
+
+        return decorate
+
+    def names(self) -> list[str]:
+        """Return every known type name, sorted, without importing anything."""
+        return sorted({*self._plugins, *self._entry_points()})
+
+    def find(self, name: str) -> P:
+        """Return the plug-in called `name`; imports its module at the first call.
+
+        Raises WrongDefinition for an unknown name (with near ones), and for a module whose library is not installed
+        (with the extra to install).
+        """
+        if name not in self._plugins and name in self._entry_points():
+            self._load(self._entry_points()[name])
+        if name not in self._plugins:
+            raise WrongDefinition(f"There is no {self.kind} type '{name}'.", advice=near(name, self.names()))
+        return self._plugins[name]
+
+    def _load(self, module: str) -> None:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise missing_library(error) from error
+
+    def _entry_points(self) -> dict[str, str]:
+        if self._modules is None:
+            points = importlib.metadata.entry_points(group=f"manara.{self.kind}")
+            self._modules = {point.name: point.module for point in points}
+        return self._modules
+
+
+def missing_library(error: ModuleNotFoundError) -> ManaraError:
+    """Return the error for a library that an optional part needs and that is not installed."""
+    library = (error.name or "").split(".")[0]
+    if library == "manara":
+        return Broken(f"The module '{error.name}' is missing.", advice="Install Manara again.")
+    extra = _MODULE_OF_EXTRA.get(library, library)
+    return WrongDefinition(
+        f"The library '{library}' is not installed.", advice=f"Install it with: pip install 'manara[{extra}]'"
+    )
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return a sentence of advice: the known names that resemble `name`, or all of them when they are few.
+
+    >>> near("Coppy", ["Copy", "Lookup"])
+    "Did you mean 'Copy'?"
+    """
+    names = sorted(known)
+    folded = {known_name.lower(): known_name for known_name in names}
+    close = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]
+    if close:
+        return "Did you mean " + " or ".join(f"'{match}'" for match in close) + "?"
+    if not names:
+        return "There is none yet."
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return f"Known are: {shown}."

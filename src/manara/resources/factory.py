@@ -1,0 +1,227 @@
+"""A factory on disk: ADF's git layout read into one value, and written back as it came."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from manara.errors import Fault, Faults, NotFound, WrongDefinition
+from manara.registry import near
+from manara.resources.model import KINDS, TEXTS, Dataset, LinkedService, Pipeline, Resource
+
+LOCAL = "local/linkedService"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """One file of the factory: its text as it came, and what it says."""
+
+    kind: str
+    name: str
+    file: str
+    text: str
+    resource: Resource
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The JSON of the file, unknown properties and all."""
+        return cast("dict[str, Any]", json.loads(self.text.removeprefix("\ufeff")))
+
+
+@dataclass(frozen=True)
+class Factory:
+    """All definitions of a factory. `faults` are those of files that could not be read into a definition."""
+
+    root: Path
+    definitions: Mapping[tuple[str, str], Definition]
+    stand_ins: Mapping[str, Definition] = field(default_factory=dict)
+    texts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+
+    @cached_property
+    def name(self) -> str:
+        """The name in `factory/*.json`, else the folder's."""
+        named = self.names("factory")
+        return named[0] if named else self.root.name
+
+    @cached_property
+    def global_parameters(self) -> dict[str, Any]:
+        """The values of `globalParameters` of the factory's own resource."""
+        values: dict[str, Any] = {}
+        for name in self.names("factory"):
+            properties = self.definitions["factory", name].data.get("properties") or {}
+            for key, parameter in (properties.get("globalParameters") or {}).items():
+                values[key] = parameter.get("value") if isinstance(parameter, dict) else parameter
+        return values
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of the resources of a kind, sorted."""
+        return sorted(name for held, name in (self.definitions.keys() | self.texts.keys()) if held == kind)
+
+    def pipeline(self, name: str) -> Pipeline:
+        """Return the pipeline. Raises NotFound with near names."""
+        return cast("Pipeline", self._find("pipeline", name).resource)
+
+    def dataset(self, name: str) -> Dataset:
+        """Return the dataset. Raises NotFound with near names."""
+        return cast("Dataset", self._find("dataset", name).resource)
+
+    def linked_service(self, name: str) -> LinkedService:
+        """Return the linked service, or what stands in for it on this machine. Raises NotFound with near names."""
+        stand_in = self.stand_ins.get(name)
+        return cast("LinkedService", (stand_in or self._find("linkedService", name)).resource)
+
+    def text(self, kind: str, name: str) -> str:
+        """Return a file beside the JSON (`contract`, `script`) by its name, with or without its ending.
+
+        Raises NotFound with near names.
+        """
+        for ending in ("", *TEXTS[kind]):
+            if (kind, name + ending) in self.texts:
+                return self.texts[kind, name + ending]
+        raise NotFound(f"There is no {kind} '{name}' in the factory.", advice=near(name, self.names(kind)))
+
+    def snapshot(self) -> str:
+        """Return everything as one JSON text, from which `from_snapshot` makes the same factory again."""
+        return json.dumps(
+            {
+                "definitions": [[item.kind, item.file, item.text] for item in self.definitions.values()],
+                "standIns": [[item.kind, item.file, item.text] for item in self.stand_ins.values()],
+                "texts": [[kind, name, text] for (kind, name), text in self.texts.items()],
+            },
+            ensure_ascii=False,
+        )
+
+    def _find(self, kind: str, name: str) -> Definition:
+        try:
+            return self.definitions[kind, name]
+        except KeyError:
+            advice = near(name, self.names(kind))
+            raise NotFound(f"There is no {kind} '{name}' in the factory.", advice=advice) from None
+
+
+def read_factory(root: Path) -> Factory:
+    """Return the factory in the folder `root`.
+
+    A file that cannot be read into a definition is left out and named in `faults`. Raises WrongDefinition where the
+    folder does not exist or holds none of ADF's folders.
+    """
+    if not root.is_dir():
+        raise WrongDefinition(
+            f"There is no folder '{root}'.", advice="Name a factory's folder, or make one: manara init"
+        )
+    if not any((root / kind).is_dir() for kind in KINDS):
+        raise WrongDefinition(
+            f"'{root}' holds no factory: none of {', '.join(KINDS)} is in it.",
+            advice="Name a factory's folder with --factory, or make one: manara init",
+        )
+    faults: list[Fault] = []
+    found = [item for kind in KINDS for item in _read_folder(root, kind, kind, faults)]
+    local = _read_folder(root, LOCAL, "linkedService", faults)
+    return Factory(
+        root=root,
+        definitions={(item.kind, item.name): item for item in found},
+        stand_ins={item.name: item for item in local},
+        texts=dict(_read_texts(root, faults)),
+        faults=tuple(faults),
+    )
+
+
+def from_snapshot(root: Path, text: str) -> Factory:
+    """Return the factory that `snapshot` wrote; `root` is where its relative paths start."""
+    document = json.loads(text)
+
+    def definitions(rows: list[list[str]]) -> list[Definition]:
+        return [_definition(kind, file, body) for kind, file, body in rows]
+
+    return Factory(
+        root=root,
+        definitions={(item.kind, item.name): item for item in definitions(document["definitions"])},
+        stand_ins={item.name: item for item in definitions(document["standIns"])},
+        texts={(kind, name): body for kind, name, body in document["texts"]},
+    )
+
+
+def write_factory(factory: Factory, root: Path) -> None:
+    """Write every file of the factory below `root`, byte for byte as it was read. Existing files are replaced."""
+    files = [(item.file, item.text) for item in (*factory.definitions.values(), *factory.stand_ins.values())]
+    files += [(f"{kind}/{name}", text) for (kind, name), text in factory.texts.items()]
+    for file, text in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="")
+
+
+def _read_folder(root: Path, folder: str, kind: str, faults: list[Fault]) -> list[Definition]:
+    found = []
+    for path in sorted((root / folder).glob("*.json")):
+        file = path.relative_to(root).as_posix()
+        try:
+            found.append(_definition(kind, file, _read_text(path)))
+        except Faults as error:
+            faults += error.faults
+    return found
+
+
+def _read_texts(root: Path, faults: list[Fault]) -> Iterator[tuple[tuple[str, str], str]]:
+    for kind, endings in TEXTS.items():
+        for path in sorted((root / kind).glob("*")):
+            if path.suffix not in endings:
+                continue
+            try:
+                yield (kind, path.name), _read_text(path)
+            except Faults as error:
+                faults += error.faults
+
+
+def _read_text(path: Path) -> str:
+    file = f"{path.parent.name}/{path.name}"
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Faults([Fault(file=file, path="", message=f"Byte {error.start} is no UTF-8.")]) from error
+    except OSError as error:
+        raise Faults([Fault(file=file, path="", message=f"The file cannot be read: {error.strerror}.")]) from error
+
+
+def _definition(kind: str, file: str, text: str) -> Definition:
+    try:
+        data = json.loads(text.removeprefix("\ufeff"))
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise Faults([Fault(file=file, path=place, message=f"This is no JSON: {error.msg}.")]) from error
+    except RecursionError as error:
+        raise Faults([Fault(file=file, path="", message="The JSON is nested too deeply.")]) from error
+    try:
+        resource = KINDS[kind].model_validate(data)
+    except ValidationError as error:
+        raise Faults(shape_faults(file, "", error)) from error
+    if resource.name != Path(file).stem:
+        message = f"The file is called '{Path(file).stem}' and says that its name is '{resource.name}'."
+        raise Faults([Fault(file=file, path="name", message=message, advice="Give both the same name.")])
+    return Definition(kind=kind, name=resource.name, file=file, text=text, resource=resource)
+
+
+def shape_faults(file: str, prefix: str, error: ValidationError) -> list[Fault]:
+    """Return pydantic's findings as faults: each with its JSON path below `prefix`, and what was expected."""
+    return [
+        Fault(file=file, path=_json_path(prefix, item["loc"]), message=f"{item['msg']}.", advice=_given(item["input"]))
+        for item in error.errors(include_url=False)
+    ]
+
+
+def _given(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return ""
+    return f"It says {json.dumps(value, ensure_ascii=False)[:80]}."
+
+
+def _json_path(prefix: str, location: tuple[int | str, ...]) -> str:
+    path = prefix
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path.removeprefix(".")

@@ -1,0 +1,123 @@
+"""Walks the graph of a pipeline: starts what may start, takes each step once, and says how it all ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from manara.errors import Cancelled
+from manara.resources.factory import Factory
+from manara.resources.model import Activity
+from manara.runtime.bind import Binder
+from manara.runtime.failure import error_of
+from manara.runtime.graph import CANCELLED, SKIPPED, SUCCEEDED, culprits, next_steps
+from manara.runtime.history import Result, fold
+from manara.runtime.parameters import bind_parameters, open_values
+from manara.runtime.recorder import Listener, Recorder
+from manara.runtime.scope import RETURN_VALUE, Caller, Frame, Run, start_values, system_names
+from manara.runtime.step import take
+from manara.store.journal import Event, Journal
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """Runs a pipeline and those that it calls.
+
+    `background` takes child runs that nobody waits for; once `cancelled` is set, nothing new starts and what is at
+    work stops at its next chance.
+    """
+
+    factory: Factory
+    journal: Journal
+    recorder: Recorder
+    binder: Binder
+    listener: Listener
+    threads: anyio.CapacityLimiter
+    background: TaskGroup
+    cancelled: anyio.Event = field(default_factory=anyio.Event)
+
+    def begin(self, run_id: str, name: str, parameters: Mapping[str, Any], caller: Caller | None = None) -> Run:
+        """Return the run, new or as far as the journal knows it; a new one is noted in the journal.
+
+        Raises NotFound for an unknown pipeline and WrongDefinition for parameters that do not fit it.
+        """
+        history = fold(self.journal.events(run_id))
+        pipeline = self.factory.pipeline(name)
+        values = bind_parameters(pipeline, parameters)
+        if not history.names:
+            history.names = system_names(self.factory.name, name, run_id, caller)
+            body = {
+                "pipeline": name,
+                "names": history.names,
+                "parameters": open_values(pipeline, values),
+                "caller": {"runId": caller.run.run_id, "step": caller.step} if caller else None,
+            }
+            self.recorder.put(Event(run_id=run_id, kind="runStarted", body=body))
+        own = {"parameters": values, "globalParameters": self.factory.global_parameters}
+        return Run(
+            run_id=run_id,
+            pipeline=pipeline,
+            names={**history.names, **own},
+            variables=start_values(pipeline, history.variables),
+            history=history,
+        )
+
+    async def go(self, run: Run) -> Result:
+        """Run the pipeline to its end, going on where the journal says that it stopped, and return how it ended."""
+        if run.history.result is not None:
+            return run.history.result
+        ended = await self.walk(run.pipeline.properties.activities, Frame(run=run))
+        returned = run.variables.get(RETURN_VALUE)
+        result = Result(
+            status=ended.status, output={RETURN_VALUE: returned} if returned else {}, error=told_by_pipeline(ended)
+        )
+        self.recorder.put(run.event("runEnded", status=result.status, output=result.output, error=result.error))
+        await self.recorder.commit()
+        return result
+
+    async def walk(self, activities: Sequence[Activity], frame: Frame) -> Result:
+        """Run the activities of one level in the order of their dependencies, and return how the level ended."""
+        waiting = {activity.name: activity for activity in activities}
+        results: dict[str, Result] = {}
+        done: dict[str, str] = {}
+
+        async def finish(activity: Activity, group: TaskGroup) -> None:
+            results[activity.name] = result = await take(self, activity, frame)
+            done[activity.name] = result.status
+            frame.note(activity.name, result)
+            advance(group)
+
+        def advance(group: TaskGroup) -> None:
+            plan = next_steps(list(waiting.values()), done)
+            while plan.skipped and not self.cancelled.is_set():
+                for activity in plan.skipped:
+                    del waiting[activity.name]
+                    done[activity.name] = SKIPPED
+                    self._skip(activity, frame)
+                plan = next_steps(list(waiting.values()), done)
+            for activity in () if self.cancelled.is_set() else plan.ready:
+                del waiting[activity.name]
+                group.start_soon(finish, activity, group)
+
+        async with anyio.create_task_group() as group:
+            advance(group)
+        if waiting or CANCELLED in done.values():
+            return Result(status=CANCELLED, error=error_of(Cancelled("The run was cancelled."), ""))
+        failed = culprits(activities, done)
+        return results[failed[0]] if failed else Result(status=SUCCEEDED)
+
+    def _skip(self, activity: Activity, frame: Frame) -> None:
+        step = frame.path + activity.name
+        if step not in frame.run.history.ended:
+            self.recorder.put(frame.run.event("ended", step, type=activity.type, status=SKIPPED))
+        frame.note(activity.name, Result(status=SKIPPED))
+
+
+def told_by_pipeline(result: Result) -> Mapping[str, Any] | None:
+    """Return the error of a pipeline whose activities ended so: it names the activity that failed (rule 67)."""
+    if result.error is None or result.status == CANCELLED:
+        return result.error
+    target, message = result.error.get("target"), result.error.get("message")
+    return {**result.error, "message": f"Operation on target {target} failed: {message}"}

@@ -1,0 +1,51 @@
+"""How often an activity is tried, and what of it is hidden: the `policy` of real files, loosely typed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from manara.errors import WrongDefinition
+from manara.resources.model import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tries:
+    """How often to try again, how long to wait between, and whether input and output are hidden from monitoring."""
+
+    retries: int = 0
+    interval: timedelta = timedelta(seconds=30)
+    hides_input: bool = False
+    hides_output: bool = False
+
+
+def read_policy(policy: Policy | None, resolve: Callable[[Any], Any]) -> Tries:
+    """Return the policy with its expressions resolved (rule 83: no retry, 30 seconds, nothing hidden by default)."""
+    if policy is None:
+        return Tries()
+    return Tries(
+        retries=_number(resolve(policy.retry), 0, "policy.retry"),
+        interval=timedelta(
+            seconds=_number(resolve(policy.retry_interval_in_seconds), 30, "policy.retryIntervalInSeconds")
+        ),
+        hides_input=truth(resolve(policy.secure_input)),
+        hides_output=truth(resolve(policy.secure_output)),
+    )
+
+
+def truth(value: Any) -> bool:
+    """Return a boolean that real files also write as text.
+
+    >>> truth("true"), truth(None), truth("False")
+    (True, False, False)
+    """
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
+def _number(value: Any, default: int, where: str) -> int:
+    if value is None or value == "":
+        return default
+    try:
+        return max(0, int(value))
+    except (TypeError, ValueError):
+        raise WrongDefinition(f"'{value}' is no whole number.", where=where, advice="Give a number.") from None

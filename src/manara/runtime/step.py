@@ -1,0 +1,144 @@
+"""One activity: its inputs, its tries, its start and its end in the journal."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+
+from manara import clock
+from manara.errors import Cancelled
+from manara.expr import resolve
+from manara.plugin.activity import ACTIVITIES, Given
+from manara.plugin.connection import Mark
+from manara.resources.model import Activity, Reference
+from manara.runtime.control_step import CONTROLS, ControlStep
+from manara.runtime.failure import error_of
+from manara.runtime.graph import CANCELLED, FAILED, SKIPPED, SUCCEEDED
+from manara.runtime.history import Result
+from manara.runtime.policy import Tries, read_policy
+from manara.runtime.recorder import Progress
+from manara.runtime.scope import Frame
+
+if TYPE_CHECKING:
+    from manara.runtime.engine import Engine
+
+
+async def take(engine: "Engine", activity: Activity, frame: Frame) -> Result:
+    """Do the activity, with its retries, and return how it ended; what has ended already is not done again."""
+    step = frame.path + activity.name
+    history = frame.run.history
+    if step in history.ended:
+        return history.ended[step]
+    if not activity.is_active:
+        result = Result(status=activity.on_inactive_mark_as or SUCCEEDED)
+        _note_end(engine, activity, frame, result, Tries(), clock.now())
+        return result
+    while True:
+        history.attempts[step] += 1
+        started = clock.now()
+        tries, result = await _try(engine, activity, frame, step)
+        again = result.status == FAILED and history.failed[step] < tries.retries
+        _note_end(engine, activity, frame, result, tries, started, again=again)
+        if not again:
+            return result
+        history.failed[step] += 1
+        await engine.recorder.commit()
+        with anyio.move_on_after(tries.interval.total_seconds()):
+            await engine.cancelled.wait()
+
+
+async def _try(engine: "Engine", activity: Activity, frame: Frame, step: str) -> tuple[Tries, Result]:
+    tries = Tries()
+    try:
+        if engine.cancelled.is_set():
+            raise Cancelled("The run was cancelled.")
+        tries = read_policy(activity.policy, partial(resolve, scope=frame.scope()))
+        if activity.type in CONTROLS.names():
+            output = await _control(engine, activity, frame, step)
+        else:
+            output = await _work(engine, activity, frame, step, tries)
+    except Cancelled as error:
+        return tries, Result(status=CANCELLED, error=error_of(error, activity.name))
+    except Exception as error:  # noqa: BLE001 # whatever an activity raises ends this step, not the process
+        engine.recorder.check()
+        return tries, Result(status=FAILED, error=error_of(error, activity.name))
+    return tries, Result(status=SUCCEEDED, output=output)
+
+
+async def _control(engine: "Engine", activity: Activity, frame: Frame, step: str) -> Mapping[str, Any]:
+    run = frame.run
+    engine.recorder.put(run.event("started", step, type=activity.type, attempt=run.history.attempts[step], input={}))
+    return await CONTROLS.find(activity.type)(ControlStep(engine=engine, activity=activity, frame=frame, step=step))
+
+
+async def _work(engine: "Engine", activity: Activity, frame: Frame, step: str, tries: Tries) -> Mapping[str, Any]:
+    """Run an activity that does work: durable start first, then the work itself in a thread."""
+    plugin = ACTIVITIES.find(activity.type)
+    given = _given(engine, activity, frame, step)
+    inputs = {} if tries.hides_input else {**given.properties, **_references(given)}
+    attempt = frame.run.history.attempts[step]
+    engine.recorder.put(frame.run.event("started", step, type=activity.type, attempt=attempt, input=inputs))
+    await engine.recorder.commit()
+    return await anyio.to_thread.run_sync(plugin, given, limiter=engine.threads)
+
+
+def _given(engine: "Engine", activity: Activity, frame: Frame, step: str) -> Given:
+    scope = frame.scope()
+
+    def resolved(reference: Reference) -> dict[str, Any]:
+        parameters = resolve(reference.parameters or {}, scope)
+        return {"referenceName": reference.reference_name, "parameters": parameters}
+
+    def report(figures: Mapping[str, Any]) -> None:
+        engine.listener(Progress(run_id=frame.run.run_id, step=step, figures=figures))
+        if engine.cancelled.is_set():
+            raise Cancelled("The run was cancelled.")
+
+    service = activity.linked_service_name
+    attempt = frame.run.history.attempts[step]
+    return Given(
+        name=activity.name,
+        properties=resolve(activity.type_properties, scope),
+        inputs=[resolved(reference) for reference in activity.inputs or []],
+        outputs=[resolved(reference) for reference in activity.outputs or []],
+        linked_service=resolved(service) if service else None,
+        mark=Mark(run_id=frame.run.run_id, step=step, attempt=attempt),
+        dataset=engine.binder.dataset,
+        connect=engine.binder.connect,
+        text=engine.factory.text,
+        report=report,
+    )
+
+
+def _references(given: Given) -> dict[str, Any]:
+    held = {"inputs": list(given.inputs), "outputs": list(given.outputs), "linkedServiceName": given.linked_service}
+    return {name: value for name, value in held.items() if value}
+
+
+def _note_end(
+    engine: "Engine",
+    activity: Activity,
+    frame: Frame,
+    result: Result,
+    tries: Tries,
+    started: datetime,
+    *,
+    again: bool = False,
+) -> None:
+    step = frame.path + activity.name
+    body = {
+        "type": activity.type,
+        "status": result.status,
+        "attempt": frame.run.history.attempts[step],
+        "startedAt": clock.stamp(started),
+        "output": {} if tries.hides_output else dict(result.output),
+        "error": result.error,
+    }
+    if again:
+        body["willRetry"] = True
+    if tries.hides_output and result.status not in (FAILED, SKIPPED):
+        body["hidden"] = True
+    engine.recorder.put(frame.run.event("ended", step, **body))

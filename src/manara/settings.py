@@ -1,0 +1,123 @@
+"""Every setting of Manara: one row each, read once, from `manara.toml` and then from the environment."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from manara.errors import WrongDefinition
+
+FILE = "manara.toml"
+
+
+def _row(default: Any, unit: str, says: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "says": says})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings, ready to hand on.
+
+    In the file `copy.batch_rows` stands as `batch_rows` under `[copy]`; in the environment as `MANARA_COPY_BATCH_ROWS`,
+    which wins.
+    """
+
+    store_journal: str = _row(
+        "data/journal.sqlite", "path", "The journal of all runs, relative to the factory's folder."
+    )
+    worker_threads: int = _row(8, "threads", "How many activities may work at the same time in one process.")
+    worker_lease_s: int = _row(10, "seconds", "How long a run stays with a process that has stopped beating.")
+    copy_batch_rows: int = _row(65_536, "rows", "Rows in one Arrow batch: what a copy holds in memory at a time.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One setting as the reference page shows it."""
+
+    name: str
+    type: str
+    default: Any
+    unit: str
+    says: str
+
+    @property
+    def key(self) -> str:
+        """The name in the file: `section.key`."""
+        return self.name.replace("_", ".", 1)
+
+    @property
+    def variable(self) -> str:
+        """The name in the environment."""
+        return "MANARA_" + self.name.upper()
+
+
+ROWS = tuple(
+    Row(
+        name=item.name,
+        type=str(getattr(item.type, "__name__", item.type)),
+        default=item.default,
+        unit=item.metadata["unit"],
+        says=item.metadata["says"],
+    )
+    for item in fields(Settings)
+)
+
+
+def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings of the factory in `root`.
+
+    Raises WrongDefinition for an unknown key or a value of the wrong type, naming the file or the variable.
+    """
+    values = _from_file(root / FILE)
+    for row in ROWS:
+        if row.variable in environment:
+            values[row.name] = _typed(row, environment[row.variable], f"environment variable {row.variable}")
+    return Settings(**values)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongDefinition(
+            f"This is no TOML: {error}.", where=str(path), advice="Mend the line it names."
+        ) from error
+    by_key = {row.key: row for row in ROWS}
+    values = {}
+    for key, value in _flat(document):
+        row = by_key.get(key)
+        if row is None:
+            near = difflib.get_close_matches(key, by_key, n=1)
+            advice = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(by_key)}."
+            raise WrongDefinition(f"There is no setting '{key}'.", where=str(path), advice=advice)
+        values[row.name] = _typed(row, value, f"{path} {key}")
+    return values
+
+
+def _flat(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for section, content in document.items():
+        if isinstance(content, dict):
+            pairs += [(f"{section}.{key}", value) for key, value in content.items()]
+        else:
+            pairs.append((section, content))
+    return pairs
+
+
+def _typed(row: Row, value: Any, where: str) -> Any:
+    if row.type == "int":
+        try:
+            number = int(value) if not isinstance(value, bool | float) else None
+        except (TypeError, ValueError):
+            number = None
+        if number is None or number < 1:
+            raise WrongDefinition(f"'{value}' is no whole number above zero.", where=where, advice=f"Give {row.unit}.")
+        return number
+    if not isinstance(value, str) or not value:
+        raise WrongDefinition(f"'{value}' is no text.", where=where, advice=f"Give a {row.unit}.")
+    return value

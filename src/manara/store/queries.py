@@ -1,0 +1,19 @@
+"""Our own SQL by name: each `.sql` file holds queries, each under a line `-- name: what it is for`."""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+_NAME = re.compile(r"^-- name: (\w+).*$", re.MULTILINE)
+
+
+@cache
+def queries(file: str) -> dict[str, str]:
+    """Return the queries of a file of this room by name."""
+    parts = _NAME.split(read(file))[1:]
+    return {name: text.strip().rstrip(";") for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def read(file: str) -> str:
+    """Return the text of a file of this room."""
+    return files("manara.store").joinpath(file).read_text(encoding="utf-8")
