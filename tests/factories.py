@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manara.app import OpenFactory, open_factory
+from manara.app import Factory
 from manara.plugin.activity import Given, Output, activity
 
 Json = dict[str, Any]
@@ -53,11 +53,11 @@ def write(root: Path, kind: str, name: str, properties: Json) -> None:
     path.write_text(json.dumps({"name": name, "properties": properties}, indent=4), encoding="utf-8")
 
 
-def factory_of(root: Path, **pipelines: Json) -> OpenFactory:
+def factory_of(root: Path, **pipelines: Json) -> Factory:
     """Return an opened factory that holds the pipelines."""
     for name, properties in pipelines.items():
         write(root, "pipeline", name, properties)
-    return open_factory(root)
+    return Factory.open(root)
 
 
 def statuses(run: Any) -> dict[str, str]:

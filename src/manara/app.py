@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from manara.errors import Fault, Faults, WrongDefinition
 from manara.plugin.activity import ACTIVITIES, CHECKERS
@@ -25,22 +25,30 @@ def silent(_: object) -> None:
     """Hear what happens in a run, and say nothing."""
 
 
-class OpenFactory:
+class Factory:
     """A factory in a folder, with its settings: what the command line and a script work with.
 
-    >>> open_factory(Path("no/such/folder"))  # doctest: +ELLIPSIS
+    >>> Factory.open(Path("no/such/folder"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     manara.errors.WrongDefinition: There is no folder 'no/such/folder'. Name a factory's folder, or make one: ...
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.factory = read_factory(root)
+        self.definitions = read_factory(root)
         self.settings = read_settings(root)
+
+    @classmethod
+    def open(cls, root: Path | str) -> Self:
+        """Return the factory in the folder, ready to check and run.
+
+        Raises WrongDefinition where there is none; faults in its files are told by `check` and stop a run.
+        """
+        return cls(Path(root))
 
     def check(self) -> list[Fault]:
         """Return every fault of the whole factory."""
-        return check(self.factory, known())
+        return check(self.definitions, known())
 
     def run(
         self, pipeline: str, parameters: Mapping[str, Any] | None = None, listener: Listener = silent
@@ -50,15 +58,15 @@ class OpenFactory:
         Nothing starts, and nothing is written, where the definitions that the run needs have faults (Faults), or
         parameters do not fit (WrongDefinition).
         """
-        faults = check_pipeline(self.factory, pipeline, known())
+        faults = check_pipeline(self.definitions, pipeline, known())
         if faults:
             raise Faults(faults)
-        resource = self.factory.pipeline(pipeline)
+        resource = self.definitions.pipeline(pipeline)
         values = bind_parameters(resource, parameters or {})
         kept = open_values(resource, values)
         secrets = {name: value for name, value in values.items() if name not in kept}
         with self._journal() as journal:
-            command = journal.write_command(pipeline, kept, self.factory.snapshot())
+            command = journal.write_command(pipeline, kept, self.definitions.snapshot())
             work(journal, command, self.root, self.settings, listener, secrets)
             return read_run(journal, command.run_id)
 
@@ -76,7 +84,7 @@ class OpenFactory:
 
     def query(self, linked_service: str, statement: str) -> list[dict[str, Any]]:
         """Return the rows of a query on a linked service that is a database."""
-        binder = Binder(factory=self.factory, batch_rows=self.settings.copy_batch_rows)
+        binder = Binder(factory=self.definitions, batch_rows=self.settings.copy_batch_rows)
         connection = binder.connect({"referenceName": linked_service})
         if not isinstance(connection, Database):
             raise WrongDefinition(f"The linked service '{linked_service}' is no database.")
@@ -86,11 +94,6 @@ class OpenFactory:
     def _journal(self) -> Iterator[Journal]:
         with closing(Journal(self.root / self.settings.store_journal)) as journal:
             yield journal
-
-
-def open_factory(root: Path) -> OpenFactory:
-    """Return the factory in the folder, ready to check and run."""
-    return OpenFactory(root)
 
 
 def known() -> Known:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from manara.app import open_factory
+from manara.app import Factory
 from manara.blueprints.make import make_factory
 from manara.store.journal import Journal
 
@@ -56,7 +56,7 @@ def manara(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def rows_loaded(root: Path) -> int:
-    opened = open_factory(root)
+    opened = Factory.open(root)
     found = opened.query("Warehouse", "select 1 from duckdb_tables() where table_name = 'clinics'")
     return int(opened.query("Warehouse", "select count(*) as n from clinics")[0]["n"]) if found else 0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from manara.app import OpenFactory, open_factory
+from manara.app import Factory
 from manara.blueprints.make import make_factory
 from manara.blueprints.supply.faults import Planted
 from manara.blueprints.supply.generate import generate, generate_month, read_planted
@@ -28,7 +28,7 @@ def show_demo(blueprint: str, folder: Path, seed: int, *, add_month: bool = Fals
         raise WrongDefinition(f"There is no demo '{blueprint}'.", advice="There is one: supply.")
     console = Console(highlight=False)
     planted = _prepare(console, folder, seed, add_month=add_month)
-    opened = open_factory(folder)
+    opened = Factory.open(folder)
     console.print(f"\n[bold]Running the pipeline 'supply'[/]  (the same as: manara run supply -f {folder})\n")
     run = watch(lambda listener: opened.run("supply", listener=listener), folder, screen_for(console, as_json=False))
     console.print(verdict(run), style="green" if run.status == "Succeeded" else "red", markup=False)
@@ -74,7 +74,7 @@ def _show_section(console: Console, section: Section) -> None:
         console.print(section.note, style="dim")
 
 
-def _show_comparison(console: Console, planted: Planted, opened: OpenFactory) -> bool:
+def _show_comparison(console: Console, planted: Planted, opened: Factory) -> bool:
     rows = compare(planted, lambda statement: opened.query(WAREHOUSE, statement))
     console.print()
     shown = [[fault, sown, found, "yes" if sown == found else "NO"] for fault, sown, found in rows]

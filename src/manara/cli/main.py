@@ -10,7 +10,7 @@ import typer
 from manara.errors import Broken, Faults, ManaraError, WrongDefinition
 
 if TYPE_CHECKING:
-    from manara.app import OpenFactory
+    from manara.app import Factory
 
 SUCCEEDED, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -57,8 +57,9 @@ def validate(factory: FactoryFolder = HERE, as_json: AsJson = False) -> None:
     elif faults:
         raise Faults(faults)
     else:
-        count = len(opened.factory.definitions) + len(opened.factory.stand_ins) + len(opened.factory.texts)
-        say(f"The factory '{opened.factory.name}' is in order: {count} files checked.")
+        found = opened.definitions
+        count = len(found.definitions) + len(found.stand_ins) + len(found.texts)
+        say(f"The factory '{found.name}' is in order: {count} files checked.")
     if faults:
         raise typer.Exit(WRONG_USE)
 
@@ -123,11 +124,11 @@ def demo(
     raise typer.Exit(show_demo(blueprint, folder, seed, add_month=add_month))
 
 
-def open_at(folder: Path) -> "OpenFactory":
+def open_at(folder: Path) -> "Factory":
     """Return the factory in the folder. The wiring is imported here, so that `--help` answers at once."""
-    from manara.app import open_factory
+    from manara.app import Factory
 
-    return open_factory(folder)
+    return Factory.open(folder)
 
 
 def read_parameters(pairs: list[str] | None) -> dict[str, Any]:
