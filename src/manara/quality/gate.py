@@ -47,7 +47,7 @@ def pass_gate(
     _prepare(transaction, contract, tables)
     rows_read = _take(transaction, rows, report)
     source = _source_columns(transaction)
-    _check_source(contract, source)
+    _check_source(contract, source, origin)
     _judge(transaction, contract, source, tables)
     _load(transaction, contract, tables, notes)
     _note(transaction, source, tables, notes)
@@ -122,14 +122,14 @@ def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def _check_source(contract: Contract, source: Mapping[str, bool]) -> None:
+def _check_source(contract: Contract, source: Mapping[str, bool], origin: str) -> None:
     present = {name.lower() for name in source}
     for each in contract.properties:
         for name in sources_of(each) if each.is_mandatory else []:
             if name.lower() not in present:
                 raise WrongDefinition(
                     f"The source has no column '{name}', which the required property '{each.name}' comes from.",
-                    where=f"contract '{contract.title}'",
+                    where=f"{origin}, contract '{contract.title}'",
                     advice=near(name, source),
                 )
 

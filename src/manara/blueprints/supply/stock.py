@@ -9,6 +9,7 @@ from manara.blueprints.supply.world import Facility, Item, chance, make_id, mont
 
 MEASURES = ("OPENING", "RECEIVED", "DISPENSED", "DISCARDED", "CLOSING", "DOSES")
 DEFAULT_COMBINATION = "HllvX50cXC0"
+COUNT = "count"
 REASONS = (
     ("Received from the district store", "CREDIT", "TRANSFER", "received"),
     ("Dispensed to patients", "DEBIT", "TRANSFER", "consumed"),
@@ -97,9 +98,11 @@ def reason_rows(seed: int) -> list[Row]:
     """Return the LMIS reasons: why stock came or went, and whether it adds (CREDIT) or takes away (DEBIT)."""
     rng = chance(f"{seed}/reasons")
     return [
-        {"id": make_id(rng), "name": name, "description": "", "reasontype": kind, "reasoncategory": category,
-         "isfreetextallowed": "false", "tag": tag}
-        for name, kind, category, tag in REASONS
+        {
+            "id": make_id(rng), "name": name, "description": "", "reasontype": direction, "reasoncategory": category,
+            "isfreetextallowed": "false", "tag": tag,
+        }
+        for name, direction, category, tag in REASONS
     ]  # fmt: skip
 
 
@@ -115,28 +118,22 @@ class Ledger:
 def keep_ledger(seed: int, series: list[list[StockMonth]], reasons: list[Row]) -> Ledger:
     """Return the LMIS rows that tell the same story as the monthly series, one card for each series."""
     rng = chance(f"{seed}/ledger")
+    reason_of = {str(row["tag"]): str(row["id"]) for row in reversed(reasons)}
     ledger = Ledger(cards=[], movements=[], on_hand=[])
-    by_tag = {tag: str(row["id"]) for tag, row in ((row["tag"], row) for row in reasons) if row["name"] != "Expired"}
-    program, event = make_id(rng), make_id(rng)
     for months in series:
-        card = make_id(rng)
-        ledger.cards.append(
-            {"id": card, "facilityId": months[0].facility.id, "lotId": "", "orderableId": months[0].item.id,
-             "programId": program, "originEventId": event}
-        )  # fmt: skip
+        card = card_row(rng, months[0])
+        ledger.cards.append(card)
         balance = 0
         for day, tag, quantity in card_lines(months, rng):
-            ledger.movements.append(movement(rng, card, day, by_tag.get(tag, ""), quantity, event))
-            balance = quantity if not tag else balance + quantity if tag == "received" else balance - quantity
-            snapshot: Row = {"id": make_id(rng), "stockonhand": str(balance), "occurreddate": str(day),
-                        "processeddate": str(day), "stockcardid": card}  # fmt: skip
-            ledger.on_hand.append(snapshot)
+            balance = quantity if tag == COUNT else balance + quantity if tag == "received" else balance - quantity
+            ledger.movements.append(movement_row(rng, str(card["id"]), day, reason_of.get(tag, ""), quantity))
+            ledger.on_hand.append(on_hand_row(rng, str(card["id"]), day, balance))
     return ledger
 
 
 def card_lines(months: list[StockMonth], rng: random.Random) -> Iterator[tuple[date, str, int]]:
-    """Yield (day, tag, quantity) for a card, in order of time; the first line is a count and has no tag."""
-    yield months[0].month, "", months[0].opening
+    """Yield (day, tag, quantity) for a card, in order of time; the first line is a count."""
+    yield months[0].month, COUNT, months[0].opening
     for row in months:
         if row.received:
             yield row.month + timedelta(days=2), "received", row.received
@@ -148,12 +145,28 @@ def card_lines(months: list[StockMonth], rng: random.Random) -> Iterator[tuple[d
             yield row.month + timedelta(days=26), "wasted", row.discarded
 
 
-def movement(rng: random.Random, card: str, day: date, reason: str, quantity: int, event: str) -> Row:
+def card_row(rng: random.Random, first: StockMonth) -> Row:
+    """Return a stock card in the shape of the LMIS."""
+    return {
+        "id": make_id(rng), "facilityId": first.facility.id, "lotId": "", "orderableId": first.item.id,
+        "programId": make_id(rng), "originEventId": make_id(rng),
+    }  # fmt: skip
+
+
+def movement_row(rng: random.Random, card: str, day: date, reason: str, quantity: int) -> Row:
     """Return one line of a stock card in the shape of the LMIS."""
     processed = datetime.combine(day, time(rng.randrange(8, 17), rng.randrange(60), rng.randrange(60)))
     return {
         "id": make_id(rng), "destinationFreeText": "", "documentNumber": "", "occurredDate": str(day),
         "processedDate": str(processed), "reasonFreeText": "", "signature": "", "sourceFreeText": "",
-        "userId": "", "destinationId": "", "originEventId": event, "reasonId": reason,
+        "userId": "", "destinationId": "", "originEventId": make_id(rng), "reasonId": reason,
         "quantity": str(quantity), "sourceId": "", "stockCardId": card,
+    }  # fmt: skip
+
+
+def on_hand_row(rng: random.Random, card: str, day: date, balance: int) -> Row:
+    """Return the stock on a card at the end of a day in the shape of the LMIS."""
+    return {
+        "id": make_id(rng), "stockonhand": str(balance), "occurreddate": str(day), "processeddate": str(day),
+        "stockcardid": card,
     }  # fmt: skip
