@@ -1,0 +1,175 @@
+"""The linked service FileServer: a folder on this machine as a store of files."""
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from manara import clock
+from manara.errors import ManaraError, NotAllowed, SourceMissing, Transient, WrongDefinition
+from manara.plugin.connection import FileInfo, LinkedServiceGiven, connector
+
+_UNFINISHED = ".manara-unfinished-"
+_ABANDONED_AFTER = timedelta(days=1)
+
+
+@connector("FileServer")
+def file_server(given: LinkedServiceGiven) -> "FolderStore":
+    """Return the folder that `host` names, relative to the factory's folder, as a store.
+
+    With `followLinks: true`, files that are symbolic links to places outside the folder may be read; folders that
+    lead outside stay closed. The folder is made when something is written first.
+    """
+    host = given.properties.get("host")
+    if not isinstance(host, str) or not host.strip():
+        raise WrongDefinition(
+            "A FileServer needs the folder in typeProperties.host.",
+            where=f"linked service '{given.name}'",
+            advice='Write for instance "host": "data".',
+        )
+    root = given.root / Path(host.replace("\\", "/")).expanduser()
+    return FolderStore(root=root.resolve(), follow_links=given.properties.get("followLinks") is True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderStore:
+    """The files below one folder."""
+
+    root: Path
+    follow_links: bool = False
+
+    def info(self, path: str) -> FileInfo | None:
+        local = self._inside(path)
+        with _translated(path):
+            return _info(local, path) if local.exists() else None
+
+    def list(self, folder: str) -> list[FileInfo]:
+        local = self._inside(folder)
+        if not local.is_dir():
+            raise SourceMissing(f"There is no folder '{folder}'.", where=str(self.root), advice=_nearest(local))
+        with _translated(folder):
+            entries = sorted(entry.name for entry in local.iterdir() if not entry.name.startswith(_UNFINISHED))
+            found = ((local / name, f"{folder}/{name}".strip("/")) for name in entries)
+            return [_info(entry, path) for entry, path in found if entry.exists()]
+
+    def open(self, path: str) -> BinaryIO:
+        local = self._inside(path)
+        if not local.is_file():
+            raise SourceMissing(f"There is no file '{path}'.", where=str(self.root), advice=_nearest(local))
+        with _translated(path):
+            return local.open("rb")
+
+    @contextlib.contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        local = self._inside(path)
+        if local.is_dir():
+            raise WrongDefinition(f"'{path}' is a folder; a file cannot take its place.", where=str(self.root))
+        with _translated(path):
+            local.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(local.parent)
+            unfinished = local.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
+            try:
+                with unfinished.open("xb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                unfinished.replace(local)
+                _sync_folder(local.parent)
+            finally:
+                unfinished.unlink(missing_ok=True)
+
+    def delete(self, path: str) -> None:
+        local = self._inside(path)
+        if local == self.root:
+            raise NotAllowed("The root of a store cannot be deleted.", where=str(self.root))
+        with _translated(path):
+            if local.is_dir() and not local.is_symlink():
+                shutil.rmtree(local)
+            else:
+                local.unlink(missing_ok=True)
+
+    def local_path(self, path: str) -> Path | None:
+        return self._inside(path)
+
+    def _inside(self, path: str) -> Path:
+        """Return where the path lies on the disk; raises NotAllowed when that is outside the folder."""
+        pure = PurePosixPath(path.replace("\\", "/"))
+        if "\0" in path or ".." in pure.parts:
+            raise NotAllowed(f"The path '{path}' leaves the store.", where=str(self.root), advice="Leave out the '..'.")
+        local = self.root / str(pure).lstrip("/")
+        if local.resolve().is_relative_to(self.root):
+            return local
+        if self.follow_links and local.is_file() and local.parent.resolve().is_relative_to(self.root):
+            return local
+        raise NotAllowed(
+            f"The path '{path}' is a link that leaves the store.",
+            where=str(self.root),
+            advice="Copy the file into the folder, or set followLinks on the linked service.",
+        )
+
+
+def _info(local: Path, path: str) -> FileInfo:
+    facts = local.stat()
+    is_folder = local.is_dir()
+    return FileInfo(
+        path=path.strip("/"),
+        is_folder=is_folder,
+        size_bytes=0 if is_folder else facts.st_size,
+        modified=datetime.fromtimestamp(facts.st_mtime, UTC),
+    )
+
+
+def _nearest(local: Path) -> str:
+    """Return a sentence that names the nearest folder that is there, and what lies in it."""
+    folder = next(parent for parent in local.parents if parent.is_dir())
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"In {folder} there is: {shown or 'nothing'}."
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left unfinished in the folder; a file touched within a day may be in use."""
+    limit = clock.now().timestamp() - _ABANDONED_AFTER.total_seconds()
+    for entry in folder.glob(f"{_UNFINISHED}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if entry.stat().st_mtime < limit:
+                entry.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Raise what the disk says as an error of ours."""
+    try:
+        yield
+    except PermissionError as error:
+        raise NotAllowed(
+            f"This user may not reach '{path}'.", where=str(error.filename or path), advice="Change the file's rights."
+        ) from error
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def disk_error(error: OSError, path: str) -> ManaraError:
+    """Return the error for a disk that is full, or that cannot be read or written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return ManaraError(
+            f"The disk is full: '{path}' could not be written. Nothing of it is left behind.",
+            where=str(error.filename or path),
+            advice="Free some space, or point the linked service at another disk, and run it again.",
+            code="UserErrorDiskFull",
+        )
+    return Transient(f"'{path}' cannot be reached: {error.strerror or error}.", where=str(error.filename or path))

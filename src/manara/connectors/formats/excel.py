@@ -1,0 +1,136 @@
+"""The dataset type Excel: one sheet of a workbook, as the texts that a person sees."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import fastexcel
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manara.connectors.files import FileDataset, Settings, SourceFile, broken_file, same_columns
+from manara.errors import NotFound, WrongDefinition
+from manara.plugin.dataset import DatasetGiven, Tally, dataset
+from manara.registry import near
+
+_RANGE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]+)(?::\$?([A-Z]{1,3})\$?([0-9]+))?", re.IGNORECASE)
+_MIDNIGHT = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00$"
+
+
+@dataset("Excel")
+def excel(given: DatasetGiven) -> FileDataset:
+    """Return the rows of one sheet (`sheetName`, `sheetIndex` from 0, or the first), all columns as text.
+
+    A number has no needless `.0`, a date is ISO text (2024-03-01, with the time of day unless it is midnight), true
+    and false are words. Empty rows are left out. `range` is a cell where the table starts (A3) or its corners
+    (A3:H50). Columns without a name are called Prop_0, Prop_1, ... by their place.
+    """
+    return FileDataset(given=given, format=ExcelFormat(properties=given.properties, batch_rows=given.batch_rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExcelFormat:
+    """Reads a sheet whole: a workbook is a packed tree that cannot be read in pieces.
+
+    `held` keeps the sheet that was read for its columns until its rows are asked for.
+    """
+
+    properties: Mapping[str, Any]
+    batch_rows: int
+    extension: str = ".xlsx"
+    held: dict[str, pa.Table] = field(default_factory=dict)
+
+    def schema(self, files: Sequence[SourceFile], _settings: Settings) -> pa.Schema:
+        self.held[files[0].path] = table = self._table(files[0])
+        return table.schema
+
+    def batches(
+        self, file: SourceFile, schema: pa.Schema, _settings: Settings, tally: Tally
+    ) -> Iterator[pa.RecordBatch]:
+        table = self.held.pop(file.path, None) or self._table(file)
+        tally.data_read += file.info.size_bytes
+        same_columns(file, schema, table.schema.names)
+        yield from table.select(schema.names).to_batches(self.batch_rows)
+
+    def write(self, _file: BinaryIO, _rows: pa.RecordBatchReader, _settings: Settings) -> None:
+        raise WrongDefinition("Excel can be read but not written.", advice="Write DelimitedText or Parquet.")
+
+    def _table(self, file: SourceFile) -> pa.Table:
+        grid = _filled(self._grid(file))
+        if not grid.num_rows:
+            raise broken_file(file, f"The sheet '{self._sheet_name()}' is empty.", "Name another sheet.")
+        if str(self.properties.get("firstRowAsHeader", False)).lower() == "true":
+            grid = grid.rename_columns(_header(file, grid)).slice(1)
+        else:
+            grid = grid.rename_columns([f"Prop_{index}" for index in range(grid.num_columns)])
+        columns = [self._seen(column) for column in grid.columns]
+        return pa.table(columns, schema=pa.schema([(name, pa.string()) for name in grid.schema.names]))
+
+    def _grid(self, file: SourceFile) -> pa.Table:
+        """Return all cells as text, the header among them."""
+        with file.open() as content:
+            data = content.read()
+        try:
+            book = fastexcel.read_excel(data)
+            options = {"header_row": None, "skip_rows": 0, "dtypes": "string"} | self._corners()
+            sheet = book.load_sheet(self._sheet(book.sheet_names), **options)
+            batch = pa.record_batch(sheet)
+        except fastexcel.FastExcelError as error:
+            reason = str(error).splitlines()[0]
+            raise broken_file(
+                file, f"The file is no workbook that can be read: {reason}.", "Save it as .xlsx."
+            ) from error
+        return pa.Table.from_batches([batch])
+
+    def _sheet(self, names: list[str]) -> str | int:
+        index = self.properties.get("sheetIndex")
+        name = self.properties.get("sheetName")
+        if name is None and index is not None:
+            if not 0 <= int(index) < len(names):
+                raise NotFound(f"There is no sheet number {index}: sheets count from 0 to {len(names) - 1}.")
+            return int(index)
+        if name is not None and name not in names:
+            raise NotFound(f"There is no sheet '{name}'.", advice=near(str(name), names))
+        return str(name) if name is not None else 0
+
+    def _sheet_name(self) -> str:
+        return str(self.properties.get("sheetName") or self.properties.get("sheetIndex") or 0)
+
+    def _corners(self) -> dict[str, Any]:
+        """Return fastexcel's options for `range`."""
+        told = self.properties.get("range")
+        if not told:
+            return {}
+        found = _RANGE.fullmatch(str(told).strip())
+        if not found:
+            raise WrongDefinition(f"range is a cell or two corners, not '{told}'.", advice="Write A3 or A3:H50.")
+        left, top, right, bottom = found.groups()
+        options: dict[str, Any] = {"skip_rows": int(top) - 1, "use_columns": f"{left}:{right or ''}".upper()}
+        return options | ({"n_rows": int(bottom) - int(top) + 1} if bottom else {})
+
+    def _seen(self, column: "pa.ChunkedArray[Any]") -> Any:
+        """Return the cells as a person sees them; `nullValue` and empty cells are missing values."""
+        text = pc.replace_substring_regex(column.cast(pa.string()), pattern=_MIDNIGHT, replacement=r"\1")
+        empty = pc.is_in(text, pa.array(["", str(self.properties.get("nullValue") or "")]))
+        return pc.if_else(empty, pa.scalar(None, pa.string()), text)
+
+
+def _filled(grid: pa.Table) -> pa.Table:
+    """Return the rows in which something stands."""
+    if not grid.num_columns:
+        return grid.slice(0, 0)
+    some = pc.is_valid(grid.column(0))
+    for column in grid.columns[1:]:
+        some = pc.or_(some, pc.is_valid(column))
+    return grid.filter(some)
+
+
+def _header(file: SourceFile, grid: pa.Table) -> list[str]:
+    first = [column[0].as_py() for column in grid.columns]
+    names = [name if name else f"Prop_{index}" for index, name in enumerate(first)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        told = ", ".join(repr(name) for name in twice)
+        raise broken_file(file, f"The header names a column twice: {told}.", "Rename one of them in the sheet.")
+    return names

@@ -1,0 +1,37 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from manara.activities.ahead import ahead
+
+
+def test_items_come_in_order() -> None:
+    assert list(ahead(iter(range(1, 100)))) == list(range(1, 100))
+    assert list(ahead(iter([0, "", False]))) == [0, "", False]
+
+
+def test_an_error_is_raised_where_the_items_are_taken() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("broken")
+
+    taken = ahead(items())
+    assert next(taken) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(taken)
+
+
+def test_no_more_is_read_ahead_than_allowed_and_closing_ends_the_thread() -> None:
+    read: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(1000):
+            read.append(item)
+            yield item
+
+    taken = ahead(items(), depth=2)
+    next(taken)
+    taken.close()  # type: ignore[attr-defined]
+    assert len(read) <= 6
+    assert not [thread for thread in threading.enumerate() if thread.name == "read ahead"]

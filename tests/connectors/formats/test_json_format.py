@@ -1,0 +1,96 @@
+import json
+
+import pytest
+from tests.plugin_given import Json, Place, files
+
+from manara.errors import ManaraError, WrongDefinition
+from manara.plugin.dataset import Refused, Tally
+
+VALUES = {
+    "dataSet": "S",
+    "dataValues": [{"de": "a", "value": "1"}, {"de": "b", "value": "2"}],
+    "period": {"id": "202401"},
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        pytest.param('[{"a": 1}, {"a": 2}]', [{"a": 1}, {"a": 2}], id="array"),
+        pytest.param('{"a": 1}\n{"a": 2}\n', [{"a": 1}, {"a": 2}], id="lines"),
+        pytest.param('{"a": 1}{"a": 2}', [{"a": 1}, {"a": 2}], id="concatenated"),
+        pytest.param('\ufeff{"a": 1}', [{"a": 1}], id="one object, byte order mark"),
+        pytest.param(
+            '[{"a": 1}, {"b": "x"}]', [{"a": 1, "b": None}, {"a": None, "b": "x"}], id="fields that come later"
+        ),
+        pytest.param('[{"a": 1}, {"a": 1.5}]', [{"a": 1.0}, {"a": 1.5}], id="whole numbers and others"),
+        pytest.param('[{"a": 1}, {"a": "See DN-304"}]', [{"a": "1"}, {"a": "See DN-304"}], id="number and text"),
+        pytest.param('[{"a": true}, {"a": 1.50}]', [{"a": "true"}, {"a": "1.50"}], id="truth and number"),
+        pytest.param('[{"a": null}]', [{"a": None}], id="never a value"),
+        pytest.param('[{"a": {"b": [1, 0.5]}}]', [{"a": '{"b":[1,0.5]}'}], id="nested"),
+        pytest.param('[{"a": 123456789012345678901234567890}]', [{"a": "123456789012345678901234567890"}], id="huge"),
+        pytest.param('[{"a": 9007199254740993}, {"a": 0.5}]', [{"a": "9007199254740993"}, {"a": "0.5"}], id="exact"),
+    ],
+)
+def test_documents_are_rows(place: Place, content: str, rows: list[Json]) -> None:
+    place.write("in.json", content)
+    assert place.read(files("Json", "in.json")).to_pylist() == rows
+
+
+@pytest.mark.parametrize("around", [lambda one: one, lambda one: [one], lambda one: {"data": one}])
+def test_an_array_inside_gives_rows_and_outer_values_repeat(place: Place, around: object) -> None:
+    assert callable(around)
+    document = around(VALUES)
+    place.write("in.json", json.dumps(document))
+    start = "$.data" if isinstance(document, dict) and "data" in document else "$"
+    paths = ["['de']", f"{start}['period']['id']", "value"]
+    table = place.read(files("Json", "in.json"), collectionReference=f"{start}['dataValues']", paths=paths)
+    assert table.to_pylist() == [
+        dict(zip(paths, row, strict=True)) for row in (("a", "202401", "1"), ("b", "202401", "2"))
+    ]
+
+
+def test_types_are_those_of_all_files(place: Place) -> None:
+    place.write("in/1.json", '{"a": 1}')
+    place.write("in/2.json", '{"a": "x", "b": true}')
+    assert place.read(files("Json", "in/")).to_pylist() == [{"a": "1", "b": None}, {"a": "x", "b": True}]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param("", "The file is empty", id="empty"),
+        pytest.param('[{"a": 1},\n{"a": ', r"cut off at line 2 \(byte 17\)", id="cut off"),
+        pytest.param('{"a": 1}\n{"a": nul}\n', "no JSON at line 2", id="a bad line"),
+        pytest.param("a,b\n1,2\n", "no JSON at line 1", id="CSV"),
+        pytest.param("[]", "no object with a field", id="an empty array"),
+        pytest.param(b'[{"a": "\xff"}]', "no JSON at line 1", id="bytes"),
+    ],
+)
+def test_a_broken_file_says_where(place: Place, content: str | bytes, says: str) -> None:
+    place.write("bad.json", content)
+    with pytest.raises(ManaraError, match=f"bad.json: .*{says}") as raised:
+        place.read(files("Json", "bad.json"))
+    assert raised.value.error_code == "UserErrorSourceDataIsInvalid"
+
+
+def test_what_is_no_object_is_refused_with_its_number(place: Place) -> None:
+    place.write("in.json", '[{"a": 1}, 7, {"a": 2}]')
+    refused: list[Refused] = []
+    rows = place.dataset(files("Json", "in.json")).read({}, Tally(refuse=refused.append)).read_all()
+    assert rows.num_rows == 2
+    assert [(row.row, row.text, row.reason) for row in refused] == [(2, "7", "it is no JSON object")]
+
+
+@pytest.mark.parametrize("pattern", ["setOfObjects", "arrayOfObjects"])
+def test_what_is_written_reads_back(place: Place, pattern: str) -> None:
+    place.write("in.json", '[{"a": 1, "b": "é", "c": null}, {"a": 2, "b": "", "c": true}]')
+    settings = {"formatSettings": {"filePattern": pattern}}
+    place.copy(files("Json", "in.json"), files("Json", "out.json"), sink_settings=settings)
+    assert place.read(files("Json", "out.json")) == place.read(files("Json", "in.json"))
+
+
+def test_a_path_that_is_none_is_told(place: Place) -> None:
+    place.write("in.json", json.dumps(VALUES))
+    with pytest.raises(WrongDefinition, match="is no JSON path"):
+        place.read(files("Json", "in.json"), collectionReference="$['dataValues'")
