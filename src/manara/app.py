@@ -15,6 +15,7 @@ from manara.runtime.bind import Binder
 from manara.runtime.control_step import CONTROLS
 from manara.runtime.parameters import bind_parameters, open_values
 from manara.runtime.recorder import Listener
+from manara.runtime.rerun import needed_for
 from manara.runtime.worker import work
 from manara.settings import read_settings
 from manara.store.journal import Journal
@@ -51,24 +52,43 @@ class Factory:
         return check(self.definitions, known())
 
     def run(
-        self, pipeline: str, parameters: Mapping[str, Any] | None = None, listener: Listener = silent
+        self,
+        pipeline: str,
+        parameters: Mapping[str, Any] | None = None,
+        listener: Listener = silent,
+        *,
+        until: str | None = None,
     ) -> PipelineRun:
         """Run a pipeline in this process to its end and return the run as the journal tells it.
 
-        Nothing starts, and nothing is written, where the definitions that the run needs have faults (Faults), or
-        parameters do not fit (WrongDefinition).
+        With `until`, only that activity and what it waits for run. Nothing starts, and nothing is written, where the
+        definitions that the run needs have faults (Faults), or parameters do not fit (WrongDefinition).
         """
-        faults = check_pipeline(self.definitions, pipeline, known())
-        if faults:
-            raise Faults(faults)
-        resource = self.definitions.pipeline(pipeline)
-        values = bind_parameters(resource, parameters or {})
-        kept = open_values(resource, values)
-        secrets = {name: value for name, value in values.items() if name not in kept}
+        return self._start(pipeline, parameters or {}, listener, {"until": until} if until else {})
+
+    def rerun(
+        self,
+        run_id: str,
+        parameters: Mapping[str, Any] | None = None,
+        listener: Listener = silent,
+        *,
+        start: str = "beginning",
+        activity: str | None = None,
+    ) -> PipelineRun:
+        """Run again what an earlier run ran, with its parameters and with the definitions as they are now.
+
+        `start` is `beginning`, `failure` (what had succeeded is taken over, the good rounds of a failed loop too) or
+        `activity`: the one named in `activity` and all that wait for it run anew. `parameters` replace those of the
+        earlier run one by one. Raises NotFound for an unknown run or activity.
+        """
         with self._journal() as journal:
-            command = journal.write_command(pipeline, kept, self.definitions.snapshot())
-            work(journal, command, self.root, self.settings, listener, secrets)
-            return read_run(journal, command.run_id)
+            earlier = journal.command(run_id)
+        given = {**earlier.parameters, **(parameters or {})}
+        if start == "beginning":
+            return self._start(earlier.pipeline, given, listener, {})
+        if activity:
+            needed_for(self.definitions.pipeline(earlier.pipeline).properties.activities, activity)
+        return self._start(earlier.pipeline, given, listener, {"rerun": {"runId": run_id, "from": activity}})
 
     def resume(
         self, run_id: str, parameters: Mapping[str, Any] | None = None, listener: Listener = silent
@@ -81,6 +101,23 @@ class Factory:
             command = journal.command(run_id)
             work(journal, command, self.root, self.settings, listener, parameters or {})
             return read_run(journal, run_id)
+
+    def _start(
+        self, pipeline: str, parameters: Mapping[str, Any], listener: Listener, options: dict[str, Any]
+    ) -> PipelineRun:
+        faults = check_pipeline(self.definitions, pipeline, known())
+        if faults:
+            raise Faults(faults)
+        resource = self.definitions.pipeline(pipeline)
+        if options.get("until"):
+            needed_for(resource.properties.activities, options["until"])
+        values = bind_parameters(resource, parameters)
+        kept = open_values(resource, values)
+        secrets = {name: value for name, value in values.items() if name not in kept}
+        with self._journal() as journal:
+            command = journal.write_command(pipeline, kept, self.definitions.snapshot(), options)
+            work(journal, command, self.root, self.settings, listener, secrets)
+            return read_run(journal, command.run_id)
 
     def query(self, linked_service: str, statement: str) -> list[dict[str, Any]]:
         """Return the rows of a query on a linked service that is a database."""

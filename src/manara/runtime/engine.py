@@ -1,6 +1,7 @@
 """Walks the graph of a pipeline: starts what may start, takes each step once, and says how it all ended."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,13 +10,15 @@ from anyio.abc import TaskGroup
 
 from manara.errors import Cancelled
 from manara.resources.factory import Factory
-from manara.resources.model import Activity
+from manara.resources.model import Activity, Pipeline
 from manara.runtime.bind import Binder
 from manara.runtime.failure import error_of
 from manara.runtime.graph import CANCELLED, SKIPPED, SUCCEEDED, culprits, next_steps
 from manara.runtime.history import Result, fold
 from manara.runtime.parameters import bind_parameters, open_values
+from manara.runtime.policy import whole_number
 from manara.runtime.recorder import Listener, Recorder
+from manara.runtime.rerun import needed_for, take_over_before, take_over_succeeded
 from manara.runtime.scope import RETURN_VALUE, Caller, Frame, Run, start_values, system_names
 from manara.runtime.step import take
 from manara.store.journal import Event, Journal
@@ -37,28 +40,43 @@ class Engine:
     threads: anyio.CapacityLimiter
     background: TaskGroup
     cancelled: anyio.Event = field(default_factory=anyio.Event)
+    turns: dict[str, anyio.Semaphore] = field(default_factory=dict)
 
-    def begin(self, run_id: str, name: str, parameters: Mapping[str, Any], caller: Caller | None = None) -> Run:
+    def begin(
+        self,
+        run_id: str,
+        name: str,
+        parameters: Mapping[str, Any],
+        caller: Caller | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Run:
         """Return the run, new or as far as the journal knows it; a new one is noted in the journal.
 
-        Raises NotFound for an unknown pipeline and WrongDefinition for parameters that do not fit it.
+        `options` are those of a Command. Raises NotFound for an unknown pipeline, and WrongDefinition for parameters
+        that do not fit it.
         """
-        history = fold(self.journal.events(run_id))
+        events = list(self.journal.events(run_id))
         pipeline = self.factory.pipeline(name)
         values = bind_parameters(pipeline, parameters)
-        if not history.names:
-            history.names = system_names(self.factory.name, name, run_id, caller)
+        activities = pipeline.properties.activities
+        options = options or {}
+        if not events:
             body = {
                 "pipeline": name,
-                "names": history.names,
+                "names": system_names(self.factory.name, name, run_id, caller),
                 "parameters": open_values(pipeline, values),
                 "caller": {"runId": caller.run.run_id, "step": caller.step} if caller else None,
             }
-            self.recorder.put(Event(run_id=run_id, kind="runStarted", body=body))
+            events = [Event(run_id=run_id, kind="runStarted", body=body)]
+            events += self._taken_over(activities, run_id, options.get("rerun"))
+            for event in events:
+                self.recorder.put(event)
+        history = fold(events)
         own = {"parameters": values, "globalParameters": self.factory.global_parameters}
         return Run(
             run_id=run_id,
             pipeline=pipeline,
+            activities=needed_for(activities, options["until"]) if options.get("until") else activities,
             names={**history.names, **own},
             variables=start_values(pipeline, history.variables),
             history=history,
@@ -68,7 +86,8 @@ class Engine:
         """Run the pipeline to its end, going on where the journal says that it stopped, and return how it ended."""
         if run.history.result is not None:
             return run.history.result
-        ended = await self.walk(run.pipeline.properties.activities, Frame(run=run))
+        async with self._turn(run.pipeline):
+            ended = await self.walk(run.activities, Frame(run=run))
         returned = run.variables.get(RETURN_VALUE)
         result = Result(
             status=ended.status, output={RETURN_VALUE: returned} if returned else {}, error=told_by_pipeline(ended)
@@ -76,6 +95,21 @@ class Engine:
         self.recorder.put(run.event("runEnded", status=result.status, output=result.output, error=result.error))
         await self.recorder.commit()
         return result
+
+    def _taken_over(self, activities: Sequence[Activity], run_id: str, rerun: Mapping[str, Any] | None) -> list[Event]:
+        if rerun is None:
+            return []
+        earlier = self.journal.events(rerun["runId"])
+        if rerun.get("from"):
+            return take_over_before(activities, rerun["from"], earlier, run_id)
+        return take_over_succeeded(activities, earlier, run_id)
+
+    def _turn(self, pipeline: Pipeline) -> AbstractAsyncContextManager[object]:
+        """Return what lets at most `concurrency` runs of the pipeline go on at once in this process."""
+        most = whole_number(pipeline.properties.concurrency, default=0, where=f"pipeline '{pipeline.name}' concurrency")
+        if not most:
+            return nullcontext()
+        return self.turns.setdefault(pipeline.name, anyio.Semaphore(most))
 
     async def walk(self, activities: Sequence[Activity], frame: Frame) -> Result:
         """Run the activities of one level in the order of their dependencies, and return how the level ended."""

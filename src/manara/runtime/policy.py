@@ -24,9 +24,11 @@ def read_policy(policy: Policy | None, resolve: Callable[[Any], Any]) -> Tries:
     if policy is None:
         return Tries()
     return Tries(
-        retries=_number(resolve(policy.retry), 0, "policy.retry"),
+        retries=whole_number(resolve(policy.retry), default=0, where="policy.retry"),
         interval=timedelta(
-            seconds=_number(resolve(policy.retry_interval_in_seconds), 30, "policy.retryIntervalInSeconds")
+            seconds=whole_number(
+                resolve(policy.retry_interval_in_seconds), default=30, where="policy.retryIntervalInSeconds"
+            )
         ),
         hides_input=truth(resolve(policy.secure_input)),
         hides_output=truth(resolve(policy.secure_output)),
@@ -42,7 +44,8 @@ def truth(value: Any) -> bool:
     return value is True or (isinstance(value, str) and value.strip().lower() == "true")
 
 
-def _number(value: Any, default: int, where: str) -> int:
+def whole_number(value: Any, *, default: int, where: str) -> int:
+    """Return a number that real files also write as text; the default for null and empty text."""
     if value is None or value == "":
         return default
     try:

@@ -1,12 +1,12 @@
 """A run while it is going on, and the names that an expression sees at each place of it."""
 
 from collections import ChainMap
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from manara import clock
-from manara.resources.model import Pipeline
+from manara.resources.model import Activity, Pipeline
 from manara.runtime.history import History, Result
 from manara.store.journal import Event
 
@@ -16,10 +16,14 @@ RETURN_VALUE = "pipelineReturnValue"
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One run of one pipeline. `names` is what `pipeline()` gives; variables belong to the whole run (rule 74)."""
+    """One run of one pipeline, or of the part of it that is in `activities`.
+
+    `names` is what `pipeline()` gives; variables belong to the whole run (rule 74).
+    """
 
     run_id: str
     pipeline: Pipeline
+    activities: Sequence[Activity]
     names: Mapping[str, Any]
     variables: dict[str, Any]
     history: History

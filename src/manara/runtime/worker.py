@@ -62,7 +62,8 @@ async def _work(
             helpers.start_soon(_cancel_when_interrupted, engine)
             for run_id, pipeline, parameters in journal.orphans(command.run_id):
                 background.start_soon(engine.go, engine.begin(run_id, pipeline, parameters))
-            run = engine.begin(command.run_id, command.pipeline, {**command.parameters, **secrets})
+            given = {**command.parameters, **secrets}
+            run = engine.begin(command.run_id, command.pipeline, given, options=command.options)
             result = await engine.go(run)
         helpers.cancel_scope.cancel()
     return result

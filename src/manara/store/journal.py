@@ -37,12 +37,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What somebody wants done: run this pipeline with these parameters and these definitions."""
+    """What somebody wants done: run this pipeline with these parameters and these definitions.
+
+    `options` may hold `until` (the activity after which to stop), and `rerun` with `runId` of the earlier run, and
+    `from`: the activity to start at, or nothing for what had not succeeded.
+    """
 
     run_id: str
     pipeline: str
     parameters: dict[str, Any]
     snapshot: str
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Journal:
@@ -65,15 +70,18 @@ class Journal:
         """Close the file. Nothing is pending: every write is durable when it returns."""
         self._connection.close()
 
-    def write_command(self, pipeline: str, parameters: dict[str, Any], snapshot: str) -> Command:
+    def write_command(
+        self, pipeline: str, parameters: dict[str, Any], snapshot: str, options: dict[str, Any] | None = None
+    ) -> Command:
         """Ask for a run, durably, and return the command with its new run id."""
         command = Command(
             run_id=clock.new_id(),
             pipeline=pipeline,
             parameters=parameters,
             snapshot=sha256(snapshot.encode()).hexdigest(),
+            options=options or {},
         )
-        body = {"pipeline": pipeline, "parameters": parameters, "snapshot": command.snapshot}
+        body = {name: getattr(command, name) for name in ("pipeline", "parameters", "snapshot", "options")}
         with self._transaction():
             self._execute("keep_snapshot", hash=command.snapshot, body=snapshot)
             self._execute(
