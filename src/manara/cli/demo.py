@@ -10,7 +10,7 @@ from manara.blueprints.make import make_factory
 from manara.blueprints.supply.faults import Planted
 from manara.blueprints.supply.generate import generate, generate_month, read_planted
 from manara.blueprints.supply.report import Section, compare, report
-from manara.cli.runs import screen_for, table_of, verdict, watch
+from manara.cli.runs import program, screen_for, table_of, verdict, watch
 from manara.errors import WrongDefinition
 from manara.store.record import PipelineRun
 
@@ -29,7 +29,7 @@ def show_demo(blueprint: str, folder: Path, seed: int, *, add_month: bool = Fals
     console = Console(highlight=False)
     planted = _prepare(console, folder, seed, add_month=add_month)
     opened = Factory.open(folder)
-    console.print(f"\n[bold]Running the pipeline 'supply'[/]  (the same as: manara run supply -f {folder})\n")
+    console.print(f"\n[bold]Running the pipeline 'supply'[/]  (the same as: {program()} run supply -f {folder})\n")
     run = watch(lambda listener: opened.run("supply", listener=listener), folder, screen_for(console, as_json=False))
     console.print(verdict(run), style="green" if run.status == "Succeeded" else "red", markup=False)
     if run.status != "Succeeded":
@@ -96,8 +96,8 @@ def _show_ways_on(console: Console, folder: Path) -> None:
         ('query "from stock_now where is_stock_out"', "where children would go without"),
         ("run supply", "run it again: nothing is loaded twice"),
     ]:
-        console.print(f"  manara {command} -f {folder}", markup=False)
+        console.print(f"  {program()} {command} -f {folder}", markup=False, soft_wrap=True)
         console.print(f"      {what}", style="dim")
-    console.print(f"  manara demo supply --add-month --dir {folder}\n", end="", markup=False)
+    console.print(f"  {program()} demo supply --add-month --dir {folder}", markup=False, soft_wrap=True)
     console.print("      another month arrives, and only its files are loaded", style="dim")
     console.print(f"  The pipelines are in {folder / 'pipeline'}, the rules in {folder / 'contract'}.")

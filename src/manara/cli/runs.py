@@ -1,6 +1,8 @@
 """Runs on the screen: a live tree, plain lines, or JSON."""
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -25,6 +27,8 @@ def show_run(start: Callable[[Listener], PipelineRun], folder: Path, *, as_json:
         sys.stdout.write(json.dumps(run.as_json(), indent=2, default=str, ensure_ascii=False) + "\n")
     else:
         console.print(verdict(run), style="green" if run.status == "Succeeded" else "red", markup=False)
+        for name, value in run.output.get("pipelineReturnValue", {}).items():
+            console.print(f"{name}: {value}", markup=False)
     return 0 if run.status == "Succeeded" else 1
 
 
@@ -42,8 +46,19 @@ def watch(start: Callable[[Listener], PipelineRun], folder: Path, screen: Screen
             return start(listener)
     except (ManaraError, KeyboardInterrupt):
         if first:
-            sys.stderr.write(f"The run {first[0]} has not ended. Go on with it: manara resume {first[0]} -f {folder}\n")
+            sys.stderr.write(
+                f"The run {first[0]} has not ended. Go on with it: {program()} resume {first[0]} -f {folder}\n"
+            )
         raise
+
+
+def program() -> str:
+    """Return how the command line was called, so that what it prints can be typed: its path unless it is found."""
+    found = shutil.which("manara")
+    called = Path(sys.argv[0])
+    if called.name != "manara" or (found and Path(found).samefile(called)):
+        return "manara"
+    return os.path.relpath(called)
 
 
 def screen_for(console: Console, *, as_json: bool) -> Screen:

@@ -24,6 +24,7 @@ from manara.blueprints.supply.faults import (
 )
 from manara.blueprints.supply.stock import Row, StockMonth, data_values, keep_ledger, reason_rows, stock_series
 from manara.blueprints.supply.world import Facility, Item, chance, make_facilities, make_id, make_items, month_after
+from manara.registry import missing_library
 
 FIRST_MONTH = date(2023, 1, 1)
 SILENT_FACILITIES = 3
@@ -262,7 +263,10 @@ def write_json(path: Path, values: Sequence[Row]) -> None:
 
 def write_xlsx(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Write the rows as one sheet, numbers as numbers and all else as text."""
-    import xlsxwriter  # noqa: PLC0415 # an extra, and only this one source needs it
+    try:
+        import xlsxwriter  # noqa: PLC0415 # an extra, and only this one source needs it
+    except ModuleNotFoundError as error:
+        raise missing_library(error) from error
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with xlsxwriter.Workbook(path, {"constant_memory": True}) as book:
