@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 K ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test check fix lint types bench docs serve lock clean
+.PHONY: help dev demo test torture check fix lint types bench docs serve lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,10 @@ demo: $(READY) ## run the main job: the supply control tower on made data
 	@$(BIN)/manara demo supply
 
 test: $(READY) ## run the tests (make test K=word runs those whose name holds the word)
-	@$(BIN)/pytest -n 2 $(if $(K),-k "$(K)")
+	@$(BIN)/pytest -n 2 -rs $(if $(K),-k "$(K)")
+
+torture: $(READY) ## kill workers some five hundred times, on both stores, and check that nothing is lost (ten minutes)
+	@TORTURE_FULL=1 $(BIN)/pytest -s tests/acceptance/test_torture.py
 
 check: lint types test ## what must pass before anything lands: lint, types, tests
 

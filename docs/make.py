@@ -35,7 +35,7 @@ KINDS = {
 }
 MADE = "<!-- Made from the code by `make docs`; do not edit. -->\n"
 STYLE = """
-body { font: 17px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #1b2733 }
+body { font: 17px/1.6 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #1b2733 }
 a { color: #0b5c8a } code { background: #eef2f5; padding: .1em .3em; border-radius: 3px; font-size: .9em }
 pre { background: #eef2f5; padding: 1rem; overflow-x: auto; border-radius: 6px } pre code { padding: 0 }
 table { border-collapse: collapse; display: block; overflow-x: auto; font-size: .92em }
@@ -47,9 +47,12 @@ h1, h2, h3 { line-height: 1.25 }
 
 def settings_page() -> str:
     """The table of settings."""
-    rows = [(f"`{row.key}`", f"`{row.variable}`", row.unit, f"`{row.default}`", row.says) for row in ROWS]
+    rows = [
+        (f"`{row.key}`", row.says, f"`{row.default}`" if row.default != "" else "", row.unit, f"`{row.variable}`")
+        for row in ROWS
+    ]
     head = f"# Settings\n\nIn `{FILE}` of the factory, or in the environment, which wins.\n\n"
-    return head + table(("in the file", "in the environment", "unit", "default", "what it does"), rows)
+    return head + table(("in the file", "what it does", "default", "unit", "in the environment"), rows)
 
 
 def types_page() -> str:

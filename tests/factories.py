@@ -1,6 +1,7 @@
 """Small factories for tests: written into a folder, opened, run."""
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,28 @@ def fail(given: Given) -> Output:
     if given.mark.attempt < int(given.properties.get("until", 99)):
         raise ValueError("no luck")
     return {"attempt": given.mark.attempt}
+
+
+@activity("TestReport")
+def report(given: Given) -> Output:
+    """Report some progress."""
+    given.report({"rowsRead": 1})
+    return {}
+
+
+_ALONE = threading.Lock()
+
+
+@activity("TestAlone")
+def alone(given: Given) -> Output:
+    """Fail where another one of its kind is at work."""
+    if not _ALONE.acquire(blocking=False):
+        raise ValueError("not alone")
+    try:
+        given.report({})
+        return {}
+    finally:
+        _ALONE.release()
 
 
 def act(

@@ -1,7 +1,22 @@
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
 import pytest
 
 from manara.errors import Conflict, WrongDefinition
 from manara.registry import Registry, missing_library, near
+
+HALF = """
+from tests.test_registry import PLUGINS, GATE
+PLUGINS.register("Slow")(lambda: whole())
+GATE.wait(30)
+def whole(): return "whole"
+"""
+PLUGINS: Registry[Callable[[], str]] = Registry("test")
+GATE = threading.Event()
 
 
 def test_a_name_is_taken_once() -> None:
@@ -27,3 +42,22 @@ def test_a_missing_library_is_answered_with_the_extra() -> None:
 def test_far_names_are_answered_with_all() -> None:
     assert near("x", ["Copy", "Lookup"]) == "Known are: Copy, Lookup."
     assert near("x", []) == "There is none yet."
+
+
+def test_nobody_is_given_half_a_module_while_another_thread_imports_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "half_a_module.py").write_text(HALF, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    point = EntryPoint(name="Slow", value="half_a_module", group="manara.test")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
+    found: list[str] = []
+    finders = [threading.Thread(target=lambda: found.append(PLUGINS.find("Slow")())) for _ in range(2)]
+    finders[0].start()
+    while "Slow" not in PLUGINS._plugins and finders[0].is_alive():  # until the module is half there
+        time.sleep(0.001)
+    finders[1].start()
+    GATE.set()
+    for finder in finders:
+        finder.join()
+    assert found == ["whole", "whole"]

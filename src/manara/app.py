@@ -1,6 +1,6 @@
 """The one place where the rooms are wired together: open a factory, check it, run it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -13,12 +13,15 @@ from manara.resources.check import Known, check, check_pipeline
 from manara.resources.factory import read_factory
 from manara.runtime.bind import Binder
 from manara.runtime.control_step import CONTROLS
+from manara.runtime.endings import cancel
 from manara.runtime.parameters import bind_parameters, open_values
+from manara.runtime.plan import Planned, plan
 from manara.runtime.recorder import Listener
 from manara.runtime.rerun import needed_for
+from manara.runtime.serve import serve
 from manara.runtime.worker import work
 from manara.settings import read_settings
-from manara.store.journal import Journal
+from manara.store.journal import Journal, journal_address
 from manara.store.record import PipelineRun, read_run
 
 
@@ -105,19 +108,64 @@ class Factory:
     def _start(
         self, pipeline: str, parameters: Mapping[str, Any], listener: Listener, options: dict[str, Any]
     ) -> PipelineRun:
+        kept, secrets = self._checked(pipeline, parameters)
+        if options.get("until"):
+            needed_for(self.definitions.pipeline(pipeline).properties.activities, options["until"])
+        with self._journal() as journal:
+            command, lease = journal.write_own_command(
+                pipeline, kept, self.definitions.snapshot(), options, lease_s=self.settings.worker_lease_s
+            )
+            work(journal, command, self.root, self.settings, listener, secrets, lease)
+            return read_run(journal, command.run_id)
+
+    def _checked(self, pipeline: str, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the parameters of a run that may be written down, and those that may not."""
         faults = check_pipeline(self.definitions, pipeline, known())
         if faults:
             raise Faults(faults)
         resource = self.definitions.pipeline(pipeline)
-        if options.get("until"):
-            needed_for(resource.properties.activities, options["until"])
         values = bind_parameters(resource, parameters)
         kept = open_values(resource, values)
-        secrets = {name: value for name, value in values.items() if name not in kept}
+        return kept, {name: value for name, value in values.items() if name not in kept}
+
+    def submit(self, pipeline: str, parameters: Mapping[str, Any] | None = None) -> str:
+        """Ask for a run by any worker (`serve`), and return its id at once.
+
+        Raises as `run` does, and WrongDefinition where a SecureString is given: it would have to be written down.
+        """
+        kept, secrets = self._checked(pipeline, parameters or {})
+        if secrets.keys() & (parameters or {}).keys():
+            raise WrongDefinition(
+                f"The run needs {', '.join(secrets)}, which is never written down, so that no worker could know it.",
+                where=f"pipeline '{pipeline}'",
+                advice="Run it in this process.",
+            )
         with self._journal() as journal:
-            command = journal.write_command(pipeline, kept, self.definitions.snapshot(), options)
-            work(journal, command, self.root, self.settings, listener, secrets)
-            return read_run(journal, command.run_id)
+            return journal.write_command(pipeline, kept, self.definitions.snapshot()).run_id
+
+    def serve(self, listener: Listener = silent, tell: Callable[[str], None] = silent, *, drain: bool = False) -> int:
+        """Work on the runs that were asked for until SIGTERM or SIGINT, and return how many ended here.
+
+        With `drain`, only until there is nothing left to do. `tell` hears, in a sentence, what goes on beside the runs.
+        """
+        address = journal_address(self.root, self.settings.store_journal)
+        return serve(address, self.root, self.settings, listener, tell, drain=drain)
+
+    def cancel(self, run_id: str) -> bool:
+        """Ask for the end of a run and of all that it called; say whether it has ended already.
+
+        A worker that is at it ends it within about a second. Raises NotFound for an unknown run, and Conflict for one
+        that has ended or was called by another.
+        """
+        with self._journal() as journal:
+            return cancel(journal, run_id, self.settings.worker_lease_s)
+
+    def plan(self, pipeline: str, parameters: Mapping[str, Any] | None = None) -> list[Planned]:
+        """Return what running the pipeline would do, without doing anything. Raises as `run` does before it starts."""
+        faults = check_pipeline(self.definitions, pipeline, known())
+        if faults:
+            raise Faults(faults)
+        return plan(self.definitions, pipeline, parameters or {})
 
     def query(self, linked_service: str, statement: str) -> list[dict[str, Any]]:
         """Return the rows of a query on a linked service that is a database."""
@@ -129,7 +177,7 @@ class Factory:
 
     @contextmanager
     def _journal(self) -> Iterator[Journal]:
-        with closing(Journal(self.root / self.settings.store_journal)) as journal:
+        with closing(Journal(journal_address(self.root, self.settings.store_journal))) as journal:
             yield journal
 
 

@@ -9,6 +9,7 @@
     │   └── SourceMissing    the file or folder that a copy should read
     ├── Conflict             somebody else holds it, or it exists already
     ├── Transient            try again
+    ├── TimedOut             give it more time
     ├── BadRows              set them aside, carry on
     ├── Cancelled            somebody asked the run to stop
     └── Broken               our fault: report it
@@ -61,12 +62,16 @@ class WrongExpression(WrongDefinition):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that is wrong in a file: where, what, and what to try."""
+    """One thing that is wrong in a file: where, what, and what to try.
+
+    `severity` is `error`, or `warning` for what runs here and would not be taken, or behave otherwise, in Azure.
+    """
 
     file: str
     path: str
     message: str
     advice: str = ""
+    severity: str = "error"
 
     def __str__(self) -> str:
         place = f"{self.file} {self.path}".strip()
@@ -105,6 +110,12 @@ class Conflict(ManaraError):
 class Transient(ManaraError):
     code = "Transient"
     status = 503
+    retry = True
+
+
+class TimedOut(ManaraError):
+    code = "Timeout"
+    status = 504
     retry = True
 
 

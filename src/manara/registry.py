@@ -7,6 +7,7 @@ so in the entry-point group `manara.<kind>`; the module is imported when its typ
 import difflib
 import importlib
 import importlib.metadata
+import sys
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
@@ -14,7 +15,7 @@ from manara.errors import Broken, Conflict, ManaraError, WrongDefinition
 
 P = TypeVar("P")
 
-_MODULE_OF_EXTRA = {"fastexcel": "excel", "xlsxwriter": "excel"}
+_MODULE_OF_EXTRA = {"fastexcel": "excel", "xlsxwriter": "excel", "psycopg": "postgres", "cryptography": "web"}
 
 
 class Registry(Generic[P]):
@@ -24,6 +25,7 @@ class Registry(Generic[P]):
         self.kind = kind
         self._plugins: dict[str, P] = {}
         self._modules: dict[str, str] | None = None
+        self._loaded: set[str] = set()
 
     def register(self, *names: str) -> Callable[[P], P]:
         """Return a decorator that registers what it decorates under all of `names`; each can be taken once."""
@@ -37,6 +39,10 @@ class Registry(Generic[P]):
 
         return decorate
 
+    def __contains__(self, name: str) -> bool:
+        """Say whether the type name is known, without importing anything."""
+        return name in self._plugins or name in self._entry_points()
+
     def names(self) -> list[str]:
         """Return every known type name, sorted, without importing anything."""
         return sorted({*self._plugins, *self._entry_points()})
@@ -47,8 +53,10 @@ class Registry(Generic[P]):
         Raises WrongDefinition for an unknown name (with near ones), and for a module whose library is not installed
         (with the extra to install).
         """
-        if name not in self._plugins and name in self._entry_points():
-            self._load(self._entry_points()[name])
+        module = self._entry_points().get(name)
+        if module is not None and module not in self._loaded and (name not in self._plugins or module in sys.modules):
+            self._load(module)  # waits where another thread is at it: half a module has its names, and not its parts
+            self._loaded.add(module)
         if name not in self._plugins:
             raise WrongDefinition(f"There is no {self.kind} type '{name}'.", advice=near(name, self.names()))
         return self._plugins[name]

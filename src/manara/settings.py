@@ -26,10 +26,19 @@ class Settings:
     """
 
     store_journal: str = _row(
-        "data/journal.sqlite", "path", "The journal of all runs, relative to the factory's folder."
+        "data/journal.sqlite",
+        "path or address",
+        "The journal of all runs: a file, relative to the factory's folder, or `postgresql://user:password@host/name`.",
     )
     worker_threads: int = _row(8, "threads", "How many activities may work at the same time in one process.")
+    worker_runs: int = _row(4, "runs", "How many runs a worker process does at the same time.")
     worker_lease_s: int = _row(10, "seconds", "How long a run stays with a process that has stopped beating.")
+    web_token: str = _row(
+        "", "bearer token", "What stands for the managed identity of the factory when it calls web services."
+    )
+    worker_crash_at: str = _row(
+        "", "commit", "For tests of durability: kill the process `after 12` commits, or `before` the twelfth."
+    )
     copy_batch_rows: int = _row(65_536, "rows", "Rows in one Arrow batch: what a copy holds in memory at a time.")
 
 

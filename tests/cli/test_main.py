@@ -56,7 +56,7 @@ def test_a_second_run_gives_the_same_table(factory: Path) -> None:
         (["run", "load_cvs"], "There is no pipeline 'load_cvs' in the factory. Did you mean 'load_csv'?"),
         (["run", "load_csv", "-p", "fil=x"], "The pipeline 'load_csv' has no parameter 'fil'. Did you mean 'file'?"),
         (["run", "load_csv", "-p", "file"], "'file' is no parameter. Write -p name=value."),
-        (["resume", "nothing"], "There is no run 'nothing'. No run is unfinished."),
+        (["resume", "nothing"], "Nothing has run in"),
         (["query", "selec 1"], "selec"),
         (["query", "select 1", "--linked-service", "Lake"], "The linked service 'Lake' is no database."),
         (["demo", "nothing"], "There is no demo 'nothing'. There is one: supply."),

@@ -80,9 +80,10 @@ def test_rule_73_item_reaches_into_a_branch_inside_a_loop(tmp_path: Path) -> Non
 
 
 def test_variables_belong_to_the_run(tmp_path: Path) -> None:
-    first = act("Set", "SetVariable", variableName="V", value="@concat(variables('v'), '!')")
-    result = run(tmp_path, pipeline(first, act("Show", after=["Set"], got="@variables('v')"), **STRINGS))
-    assert result.activities["Show"].output == {"got": "old!"}
+    before = act("Before", got="@variables('v')")
+    change = act("Set", "SetVariable", after=["Before"], variableName="V", value="new")
+    result = run(tmp_path, pipeline(before, change, act("After", after=["Set"], got="@variables('v')"), **STRINGS))
+    assert [result.activities[name].output["got"] for name in ("Before", "After")] == ["old", "new"]
 
 
 def test_a_called_pipeline_gets_parameters_and_returns_its_value(tmp_path: Path) -> None:
@@ -151,3 +152,15 @@ def test_a_fault_in_a_called_pipeline_stops_the_run_before_it_starts(tmp_path: P
     with pytest.raises(Faults, match="The activity type 'Coppy' does not run here"):
         run(tmp_path, pipeline(call), child=pipeline(act("A", "Coppy")))
     assert not (tmp_path / "data").exists()
+
+
+def test_rule_83_an_activity_that_takes_longer_than_its_timeout_fails(tmp_path: Path) -> None:
+    result = run(tmp_path, pipeline(act("A", "TestReport", policy={"timeout": "0.00:00:00"})))
+    assert (result.status, result.activities["A"].error["errorCode"]) == ("Failed", "Timeout")
+
+
+def test_runs_of_a_pipeline_with_concurrency_take_turns(tmp_path: Path) -> None:
+    call = act("Call", "ExecutePipeline", pipeline={"referenceName": "child", "type": "PipelineReference"})
+    loop = act("Each", "ForEach", items="@range(0, 4)", activities=[call])
+    child = pipeline(act("In", "TestAlone"), concurrency="1")
+    assert run(tmp_path, pipeline(loop), child=child).status == "Succeeded"

@@ -35,6 +35,7 @@ def cut(path: Path, events: int) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("drop trigger event_is_never_removed")
         connection.execute("delete from event where seq > ?", [events])
+        connection.execute("insert or ignore into unfinished select run_id, written from command")
 
 
 def outcome(run: PipelineRun) -> object:

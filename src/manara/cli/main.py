@@ -1,5 +1,6 @@
 """The command line: `manara COMMAND`. Exit code 0 when it succeeded, 1 when a run failed, 2 for wrong use."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from manara.errors import Broken, Faults, ManaraError, WrongDefinition
+from manara.errors import Broken, ManaraError, WrongDefinition
 
 if TYPE_CHECKING:
     from manara.app import Factory
@@ -28,6 +29,7 @@ Parameters = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", help="A parameter of the pipeline.", metavar="NAME=VALUE")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+RunId = Annotated[str, typer.Argument(help="The run's id, the start of it, or 'last'.", metavar="RUN")]
 HERE = Path()
 
 
@@ -47,21 +49,23 @@ def init(
 
 
 @cli.command()
-def validate(factory: FactoryFolder = HERE, as_json: AsJson = False) -> None:
-    """Check every definition of a factory and name all faults at once."""
-    opened = open_at(factory)
-    faults = opened.check()
-    if as_json:
-        fields = ("file", "path", "message", "advice")
-        say(json.dumps({"faults": [{name: getattr(fault, name) for name in fields} for fault in faults]}, indent=2))
-    elif faults:
-        raise Faults(faults)
-    else:
-        found = opened.definitions
-        count = len(found.definitions) + len(found.stand_ins) + len(found.texts)
-        say(f"The factory '{found.name}' is in order: {count} files checked.")
-    if faults:
-        raise typer.Exit(WRONG_USE)
+def validate(
+    factory: FactoryFolder = HERE,
+    strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as faults.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check every definition of a factory, and name all faults and warnings at once."""
+    from manara.cli.validate import show_faults
+
+    raise typer.Exit(show_faults(factory, strict=strict, as_json=as_json))
+
+
+@cli.command()
+def coverage(factory: FactoryFolder = HERE, as_json: AsJson = False) -> None:
+    """Tell which parts of a factory run here, which need a stand-in, and which cannot."""
+    from manara.cli.coverage import show_coverage
+
+    show_coverage(factory, as_json=as_json)
 
 
 @cli.command()
@@ -69,6 +73,12 @@ def run(
     pipeline: Annotated[str, typer.Argument(help="The pipeline's name.")],
     factory: FactoryFolder = HERE,
     parameter: Parameters = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="Stop after this activity: only it and what it waits for run.", metavar="ACTIVITY"),
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would run; run nothing.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="Leave the run to a worker (manara worker).")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a pipeline here and now, to its end."""
@@ -76,22 +86,148 @@ def run(
 
     opened = open_at(factory)
     given = read_parameters(parameter)
-    raise typer.Exit(show_run(lambda listener: opened.run(pipeline, given, listener), factory, as_json=as_json))
+    if plan:
+        from manara.cli.plan import show_plan
+
+        show_plan(pipeline, opened.plan(pipeline, given), as_json=as_json)
+        return
+    if queue:
+        from manara.cli.worker import show_submitted
+
+        show_submitted(opened, pipeline, given, as_json=as_json)
+        return
+    raise typer.Exit(
+        show_run(lambda listener: opened.run(pipeline, given, listener, until=until), factory, as_json=as_json)
+    )
+
+
+@cli.command()
+def rerun(
+    run_id: RunId,
+    factory: FactoryFolder = HERE,
+    parameter: Parameters = None,
+    activity: Annotated[
+        str | None,
+        typer.Option("--from", help="Start at this activity; what ran before it counts.", metavar="ACTIVITY"),
+    ] = None,
+    from_failure: Annotated[
+        bool, typer.Option("--from-failure", help="Run only what had not succeeded, and the bad rounds of loops.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run again what an earlier run ran: all of it, from an activity, or from the failure."""
+    from manara.cli.journal import whole_id
+    from manara.cli.runs import show_run
+
+    if activity and from_failure:
+        raise WrongDefinition("--from and --from-failure exclude each other.", advice="Give one of them.")
+    opened = open_at(factory)
+    earlier, given = whole_id(factory, run_id), read_parameters(parameter)
+    start = "activity" if activity else "failure" if from_failure else "beginning"
+    raise typer.Exit(
+        show_run(
+            lambda listener: opened.rerun(earlier, given, listener, start=start, activity=activity),
+            factory,
+            as_json=as_json,
+        )
+    )
+
+
+@cli.command()
+def worker(
+    factory: FactoryFolder = HERE,
+    drain: Annotated[bool, typer.Option("--drain", help="End when nothing is left to do.")] = False,
+) -> None:
+    """Do the runs that were asked for with --queue, and go on with those of workers that died."""
+    from manara.cli.worker import show_worker
+
+    show_worker(factory, drain=drain)
+
+
+@cli.command()
+def cancel(run_id: RunId, factory: FactoryFolder = HERE) -> None:
+    """Ask a run to stop, and all that it called; whoever works on it does so within about a second."""
+    from manara.cli.journal import whole_id
+
+    found = whole_id(factory, run_id)
+    ended = open_at(factory).cancel(found)
+    say(f"The run {found} " + ("is cancelled." if ended else "was asked to stop; it does so within about a second."))
 
 
 @cli.command()
 def resume(
-    run_id: Annotated[str, typer.Argument(help="The run's id.", metavar="RUN")],
+    run_id: RunId,
     factory: FactoryFolder = HERE,
     parameter: Parameters = None,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a run that was killed, where it stopped."""
+    from manara.cli.journal import whole_id
     from manara.cli.runs import show_run
 
     opened = open_at(factory)
+    run_id = whole_id(factory, run_id)
     given = read_parameters(parameter)
     raise typer.Exit(show_run(lambda listener: opened.resume(run_id, given, listener), factory, as_json=as_json))
+
+
+@cli.command()
+def runs(
+    factory: FactoryFolder = HERE,
+    pipeline: Annotated[str | None, typer.Option(help="Only the runs of this pipeline.", metavar="NAME")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only those: Queued, InProgress, Succeeded, Failed, Cancelled.")
+    ] = None,
+    last: Annotated[int, typer.Option(help="How many, the newest first.", min=1, metavar="N")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs of a factory, the newest first."""
+    from manara.cli.listing import show_runs
+
+    show_runs(factory, pipeline=pipeline, status=status, most=last, as_json=as_json)
+
+
+@cli.command()
+def show(
+    run_id: RunId,
+    factory: FactoryFolder = HERE,
+    activity: Annotated[
+        str | None, typer.Option(help="One activity in full: its path, or the end of it.", metavar="PATH")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--all", help="Every activity, however deep.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a run: its tree, when each activity was at work, and what failed."""
+    from manara.cli.show import show_run
+
+    show_run(factory, run_id, activity=activity, whole=whole, as_json=as_json)
+
+
+@cli.command()
+def logs(
+    run_id: RunId,
+    factory: FactoryFolder = HERE,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the run has ended.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, for machines.")] = False,
+) -> None:
+    """Print everything that happened in a run, in order."""
+    from manara.cli.logs import show_logs
+
+    show_logs(factory, run_id, follow=follow, as_json=as_json)
+
+
+@cli.command(name="eval")
+def evaluate(
+    text: Annotated[str, typer.Argument(help="The text as it stands in a definition.", metavar="EXPRESSION")],
+    context: Annotated[
+        str | None, typer.Option(help="A JSON file with the names that it sees; - reads the input.", metavar="FILE")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="Hold the clock at this moment.", metavar="TIME")] = None,
+) -> None:
+    """Evaluate an expression and print its value as JSON."""
+    from manara.cli.evaluate import show_value
+
+    show_value(text, context, at)
 
 
 @cli.command()
@@ -149,6 +285,9 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Run the command line; every error ends as a message and an exit code, never as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # half a character in a name is shown, and ends nothing
     try:
         cli(standalone_mode=True)
     except ManaraError as error:

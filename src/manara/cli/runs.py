@@ -26,7 +26,7 @@ def show_run(start: Callable[[Listener], PipelineRun], folder: Path, *, as_json:
     if as_json:
         sys.stdout.write(json.dumps(run.as_json(), indent=2, default=str, ensure_ascii=False) + "\n")
     else:
-        console.print(verdict(run), style="green" if run.status == "Succeeded" else "red", markup=False)
+        console.print(verdict(run), style="green" if run.status == "Succeeded" else "red", markup=False, soft_wrap=True)
         for name, value in run.output.get("pipelineReturnValue", {}).items():
             console.print(f"{name}: {value}", markup=False)
     return 0 if run.status == "Succeeded" else 1

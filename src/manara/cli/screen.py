@@ -1,26 +1,23 @@
 """How a run looks: a live tree on a terminal, plain lines elsewhere."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from manara import clock
+from manara.cli.gantt import MARKS, bar
 from manara.cli.tree import Node, RunTree
+from manara.cli.words import length
 from manara.runtime.recorder import Progress
 from manara.store.journal import Event
 
-MARKS = {
-    "Succeeded": ("✓", "green"),
-    "Failed": ("✗", "bold red"),
-    "Skipped": ("○", "dim"),
-    "Cancelled": ("■", "yellow"),
-    "InProgress": ("▸", "cyan"),
-    "Waiting": ("·", "dim"),
-}
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 MOST_ROUNDS = 12
 
@@ -91,16 +88,19 @@ class SilentScreen:
 Screen = LiveScreen | PlainScreen | SilentScreen
 
 
-def picture(root: Node, now: datetime, most_lines: int | None = None) -> Table:
-    """Return the tree as a table: activity, rows, time.
+def picture(
+    root: Node, now: datetime, *, most_lines: int | None = None, whole: bool = False, bars: int = 0, told: bool = True
+) -> Table:
+    """Return the tree as a table: activity, rows, time, and bars of that width where one is given.
 
-    What does not fit into `most_lines` is left out from the top, where the oldest lines stand.
+    What does not fit into `most_lines` is left out from the top, where the oldest lines stand. `whole` shows also what
+    lies deep and went well; `told` puts the message of what failed below it.
     """
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
-    table.add_column(overflow="fold", ratio=1)
+    table.add_column(overflow="fold", ratio=None if bars else 1)
     for _ in ("rows", "set aside", "time"):
         table.add_column(justify="right", no_wrap=True)
-    lines = list(_lines(root, 0, now))
+    lines = list(_Lines(root=root, now=now, whole=whole, bars=bars, told=told).of(root, 0))
     hidden = max(0, len(lines) - most_lines) if most_lines else 0
     if hidden:
         table.add_row(Text(f"... {hidden + 1} lines above", style="dim"))
@@ -110,32 +110,65 @@ def picture(root: Node, now: datetime, most_lines: int | None = None) -> Table:
     return table
 
 
-def _lines(node: Node, depth: int, now: datetime) -> Iterator[tuple[Text, ...]]:
-    indent = "  " * depth
-    mark, style = MARKS.get(node.shown, ("·", "dim"))
-    if node.shown == "InProgress":
-        mark = FRAMES[int(now.timestamp() * 8) % len(FRAMES)]
-    name = Text.assemble(indent, (mark, style), " ", (node.name, "" if depth else "bold"))
-    if node.kind:
-        name.append(f"  {node.kind}", style="dim")
-    if node.rounds is not None:
-        ended = sum(child.shown != "InProgress" for child in node.inside.values())
-        name.append(f"  {ended}/{len(node.rounds)}", style="dim")
-    yield name, Text(_rows(node)), Text(_refused(node), style="yellow"), Text(_time(node, now), style="dim")
-    if node.message and not any(child.message for child in node.inside.values()):
-        yield (Text(f"{indent}    {node.message}", style="red"),)
-    if depth < 2 or node.shown not in ("Succeeded", "Skipped"):
-        yield from _inside(node, depth + 1, now)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lines:
+    """Makes the lines of a picture."""
+
+    root: Node
+    now: datetime
+    whole: bool
+    bars: int
+    told: bool
+
+    def of(self, node: Node, depth: int) -> Iterator[tuple[RenderableType, ...]]:
+        yield self._line(node, "  " * depth, depth)
+        if self.told and node.message and not any(inner.message for inner in node.walk() if inner is not node):
+            yield (Padding(Text(node.message, style="red"), (0, 0, 0, 2 * depth + 4)),)
+        if self.whole or depth < 2 or node.shown not in ("Succeeded", "Skipped"):
+            yield from self._inside(node, depth + 1)
+
+    def _line(self, node: Node, indent: str, depth: int) -> tuple[Text, ...]:
+        mark, style = MARKS.get(node.shown, ("·", "dim"))
+        if node.shown == "InProgress" and not self.bars:
+            mark = FRAMES[int(self.now.timestamp() * 8) % len(FRAMES)]
+        name = Text.assemble(indent, (mark, style), " ", (node.name, "" if depth else "bold"))
+        if node.kind:
+            name.append(f"  {node.kind}", style="dim")
+        if len(node.tries) > 1:
+            name.append(f"  {len(node.tries)} tries", style="yellow")
+        if node.rounds is not None:
+            ended = sum(child.shown != "InProgress" for child in node.inside.values())
+            name.append(f"  {ended}/{len(node.rounds)}", style="dim")
+        cells = (Text(_rows(node)), Text(_refused(node), style="yellow"), Text(_time(node, self.now), style="dim"))
+        return (name, *cells, bar(node, self.root, self.now, self.bars)) if self.bars else (name, *cells)
+
+    def _inside(self, node: Node, depth: int) -> Iterator[tuple[RenderableType, ...]]:
+        folded = {} if self.whole else _folded(node)
+        for child in node.inside.values():
+            if id(child) not in folded:
+                yield from self.of(child, depth)
+        counts = Counter(folded.values())
+        for status, count in counts.items():
+            mark, style = MARKS[status]
+            text = f"{count:,} rounds succeeded" if status == "Succeeded" else f"{count:,} more rounds: {status}"
+            yield (Text.assemble("  " * depth, (mark, style), f" {text}", style="dim"),)
 
 
-def _inside(node: Node, depth: int, now: datetime) -> Iterator[tuple[Text, ...]]:
-    quiet = [child for child in node.inside.values() if child.is_round and child.shown == "Succeeded"]
-    folded = {id(child) for child in quiet} if len(quiet) > MOST_ROUNDS else set()
+def _folded(node: Node) -> dict[int, str]:
+    """Return the rounds that are only counted (by their identity), each with its status.
+
+    They are the good ones, where they are many, and the bad ones after the first.
+    """
+    by_status: dict[str, list[Node]] = {}
     for child in node.inside.values():
-        if id(child) not in folded:
-            yield from _lines(child, depth, now)
-    if folded:
-        yield (Text(f"{'  ' * depth}✓ {len(folded)} rounds succeeded", style="dim"),)
+        if child.is_round and child.shown != "InProgress":
+            by_status.setdefault(child.shown, []).append(child)
+    folded: dict[int, str] = {}
+    for status, rounds in by_status.items():
+        if len(rounds) > MOST_ROUNDS:
+            left = rounds if status == "Succeeded" else rounds[MOST_ROUNDS:]
+            folded |= {id(child): status for child in left}
+    return folded
 
 
 def _rows(node: Node) -> str:
@@ -150,4 +183,4 @@ def _time(node: Node, now: datetime) -> str:
     seconds = node.seconds(now)
     if seconds is None or node.status == "Skipped":
         return ""
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return length(seconds)

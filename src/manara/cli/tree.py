@@ -14,6 +14,15 @@ ROWS = ("rowsLoaded", "rowsCopied", "rowsRead")
 REFUSED = ("rowsQuarantined", "rowsSkipped")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One try of an activity: from when to when, and how it ended (`InProgress` while it has not)."""
+
+    started: datetime
+    ended: datetime
+    status: str
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Node:
     """A run, an activity, or a round of a loop, with what is inside it by name."""
@@ -26,7 +35,9 @@ class Node:
     figures: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
     rounds: list[str] | None = None
+    tries: list[Span] = field(default_factory=list)
     inside: "dict[str, Node]" = field(default_factory=dict)
+    above: "Node | None" = None
 
     @property
     def rows(self) -> int | None:
@@ -65,6 +76,18 @@ class Node:
         ends = [node.ended or now for node in self.inside.values() if node.started]
         return (max(ends) - min(starts)).total_seconds() if starts else None
 
+    def spans(self, now: datetime) -> list[Span]:
+        """Return its tries, the one that goes on too; of a round the time of all inside it."""
+        if self.status == "InProgress" and self.started:
+            return [*self.tries, Span(started=self.started, ended=now, status=self.status)]
+        if self.tries or not self.is_round:
+            return self.tries
+        inside = [span for node in self.inside.values() for span in node.spans(now)]
+        if not inside:
+            return []
+        first, last = min(span.started for span in inside), max(span.ended for span in inside)
+        return [Span(started=first, ended=last, status=self.shown)]
+
     def walk(self) -> "Iterator[Node]":
         """Yield the node and all inside it."""
         yield self
@@ -91,7 +114,8 @@ class RunTree:
         body = event.body
         match event.kind:
             case "started":
-                node.kind, node.status, node.started = body["type"], "InProgress", event.at
+                node.kind, node.status, node.started, node.ended = body["type"], "InProgress", event.at, None
+                node.message = ""
             case "decided" if body["name"] == "items":
                 node.rounds = [label_of(item) for item in body["value"]]
             case "ended" | "runEnded":
@@ -100,7 +124,11 @@ class RunTree:
 
     def path_to(self, node: Node) -> list[str]:
         """Return names that lead to the node: the activity at the top, what the rounds are about, and the node."""
-        path = _path_to(self.root, node) or []
+        path: list[Node] = []
+        each: Node | None = node
+        while each and each is not self.root:
+            path.insert(0, each)
+            each = each.above
         return [each.kind if each.is_round else each.name for each in path if each.is_round or each in (path[0], node)]
 
     def _begin(self, event: Event) -> Node:
@@ -116,18 +144,16 @@ class RunTree:
     def _node(self, run_id: str, step: str) -> Node:
         node = self._runs.setdefault(run_id, self.root)
         for part in split_path(step):
-            above, node = node, node.inside.setdefault(part, Node(name=part))
+            above, node = node, _child(node, part)
             if node.is_round and not node.kind and above.rounds:
                 node.kind = above.rounds[int(part[1:-1])]
         return node
 
 
-def _path_to(above: Node, node: Node) -> list[Node] | None:
-    for child in above.inside.values():
-        below = [] if child is node else _path_to(child, node)
-        if below is not None:
-            return [child, *below]
-    return None
+def _child(above: Node, name: str) -> Node:
+    if name not in above.inside:
+        above.inside[name] = Node(name=name, above=above)
+    return above.inside[name]
 
 
 def _end(node: Node, event: Event) -> None:
@@ -138,8 +164,12 @@ def _end(node: Node, event: Event) -> None:
     node.status, node.ended = body["status"], event.at
     if "startedAt" in body:
         node.started = parse(body["startedAt"])
+    if node.started and node.status != "Skipped":
+        node.tries.append(Span(started=node.started, ended=event.at, status=node.status))
     node.figures = body.get("output") or {}
     node.message = str((body.get("error") or {}).get("message", ""))
+    if body.get("willRetry"):
+        node.status, node.message = "Waiting", f"tries again, after: {node.message}"
 
 
 def label_of(item: Any) -> str:

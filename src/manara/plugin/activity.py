@@ -7,9 +7,13 @@ from typing import Any
 from manara.plugin.connection import Connection, Mark
 from manara.plugin.dataset import Dataset
 from manara.registry import Registry
+from manara.secret import Secret, bearer
 
 Output = dict[str, Any]
 Reference = Mapping[str, Any]
+
+NO_IDENTITY = bearer("")
+"""What stands for a managed identity where none is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,7 @@ class Given:
     references of a Copy. `dataset` and `connect` open a reference (`{"referenceName": ..., "parameters": ...}`);
     `text` returns a file of the factory beside the JSON by kind and name (`text("contract", "stock")`). `report` takes
     a few figures to show while it works (`{"rowsRead": 65536}`), and raises Cancelled when the run is to stop.
+    `identity` returns the bearer token of the factory's managed identity for a resource (`https://vault.azure.net`).
     """
 
     name: str
@@ -32,6 +37,7 @@ class Given:
     connect: Callable[[Reference], Connection]
     text: Callable[[str, str], str]
     report: Callable[[Mapping[str, Any]], None]
+    identity: Callable[[str], Secret] = NO_IDENTITY
 
 
 Activity = Callable[[Given], Output]

@@ -1,4 +1,4 @@
-"""What a linked service opens: a store of files or a database."""
+"""What a linked service opens: a store of files, a database, or the address of a web service."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 from manara.registry import Registry
+from manara.secret import Secret
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,7 +99,15 @@ class Database(Protocol):
         """
 
 
-Connection = Store | Database
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The address of a web service, without a `/` at its end, and the headers that open it."""
+
+    url: str
+    headers: Mapping[str, Secret]
+
+
+Connection = Store | Database | Endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,8 @@ def _document(text: str, file: str) -> Any:
         raise Faults([_fault(file, place, f"This is not YAML: {error.problem}.")]) from error
     except yaml.YAMLError as error:
         raise Faults([_fault(file, "", f"This is not YAML: {error}.")]) from error
+    except RecursionError as error:
+        raise Faults([_fault(file, "", "The YAML is nested too deeply.")]) from error
     if not isinstance(document, dict):
         raise Faults([_fault(file, "", "A contract is a YAML mapping that begins with apiVersion.")])
     return document

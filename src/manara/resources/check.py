@@ -2,16 +2,24 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from manara import expr
-from manara.errors import Fault, Faults, NotFound
-from manara.registry import near
-from manara.resources.factory import Definition, Factory, shape_faults
-from manara.resources.model import Activity, Dataset, LinkedService, Parameter, Pipeline, walk
+from manara.errors import Fault, Faults, ManaraError, NotFound
+from manara.expr.expression import expressions
+from manara.resources.azure import stand_in_for, way_to_run
+from manara.resources.check_activities import LONGEST_PATH, check_activities, nearest
+from manara.resources.check_azure import check_azure
+from manara.resources.factory import Definition, Factory, shown
+from manara.resources.model import Dataset, LinkedService, Parameter, Pipeline
+from manara.resources.placed import place_all
+from manara.resources.ring import find_ring
+
+WORDS = {"dataset": "dataset", "connector": "linked service", "linkedService": "linked service"}
+MOST_FAULTS = 100
+"""How many faults, and how many warnings, are told of one file."""
 
 REFERENCES = {
     "DatasetReference": "dataset",
@@ -47,14 +55,18 @@ class Link:
 
 
 def check(factory: Factory, known: Known) -> list[Fault]:
-    """Return every fault of the factory, by file."""
+    """Return every fault of the factory, warnings too, by file."""
     definitions = [*factory.definitions.values(), *factory.stand_ins.values()]
-    return _check(factory, known, definitions, list(factory.texts), list(factory.faults))
+    faults = _check(factory, known, definitions, list(factory.texts), list(factory.faults))
+    for definition in definitions:
+        faults += _some(definition.file, [*_warnings(factory, definition, known)])
+    return sorted(faults, key=lambda fault: (fault.file, fault.severity, fault.path))
 
 
 def check_pipeline(factory: Factory, name: str, known: Known) -> list[Fault]:
-    """Return the faults that stand in the way of running one pipeline: its own, and those of all it reaches.
+    """Return the errors that stand in the way of running one pipeline: its own, and those of all it reaches.
 
+    What only one activity would meet, when its turn comes, is left to the run: it may never come, or be stubbed.
     Raises NotFound where there is no such pipeline and no broken file of that name.
     """
     broken = [fault for fault in factory.faults if fault.file == f"pipeline/{name}.json"]
@@ -65,7 +77,9 @@ def check_pipeline(factory: Factory, name: str, known: Known) -> list[Fault]:
     named = {(link.kind, link.name) for definition in reached for link in links(definition)}
     texts = [key for key in factory.texts if key in named or (key[0], Path(key[1]).stem) in named]
     files = {f"{kind}/{name}.json" for kind, name in named} | {f"local/{kind}/{name}.json" for kind, name in named}
-    return _check(factory, known, reached, texts, [fault for fault in factory.faults if fault.file in files])
+    return _check(
+        factory, known, reached, texts, [fault for fault in factory.faults if fault.file in files], to_run=True
+    )
 
 
 def _check(
@@ -74,39 +88,61 @@ def _check(
     definitions: Sequence[Definition],
     texts: Sequence[tuple[str, str]],
     faults: list[Fault],
+    *,
+    to_run: bool = False,
 ) -> list[Fault]:
     for definition in definitions:
-        faults += _check_definition(factory, definition, known)
+        faults += _some(definition.file, _check_definition(factory, definition, known, to_run=to_run))
+    faults += _check_calls(definitions)
     for kind, name in texts:
         if known.checker and kind in known.checked:
             try:
                 known.checker(kind)(factory.texts[kind, name], f"{kind}/{name}")
             except Faults as error:
                 faults += error.faults
+            except ManaraError as error:
+                faults.append(Fault(file=f"{kind}/{name}", path="", message=error.message, advice=error.advice))
     return sorted(faults, key=lambda fault: (fault.file, fault.path))
 
 
+def _some(file: str, faults: Iterator[Fault] | list[Fault]) -> list[Fault]:
+    """Return the first faults of a file, and one that says so where there are more."""
+    first = list(islice(faults, MOST_FAULTS + 1))
+    if len(first) > MOST_FAULTS:
+        first[MOST_FAULTS:] = [
+            Fault(file=file, path="", message="There are more faults in the file.", severity=first[0].severity)
+        ]
+    return first
+
+
 def links(definition: Definition) -> list[Link]:
-    """Return every reference in a definition to another file of the factory."""
-    return list(_links(definition.data, ""))
+    """Return every reference in a definition to another file of the factory, but for those of inactive activities."""
+    resource = definition.resource
+    passed_by: tuple[str, ...] = ()
+    if isinstance(resource, Pipeline):
+        placed = place_all(definition.file, resource.properties.activities).all
+        passed_by = tuple(f"{each.path}." for each in placed if not each.activity.is_active)
+    found = _links(definition.data, "")
+    return [link for link in found if not (passed_by and link.path.startswith(passed_by))]
 
 
 def _links(value: Any, path: str, around: Mapping[str, Any] | None = None) -> Iterator[Link]:
     if isinstance(value, dict):
-        kind = REFERENCES.get(str(value.get("type")))
-        name = value.get("referenceName")
+        target, name = value.get("type"), value.get("referenceName")
+        kind = REFERENCES.get(target) if isinstance(target, str) else None
         if kind and isinstance(name, str) and not name.startswith("@"):
             # the parameters of a child pipeline stand beside the reference, those of all others inside it
             holder = around if kind == "pipeline" and around is not None else value
             yield Link(path=path, kind=kind, name=name, parameters=holder.get("parameters") or {})
         for key, item in value.items():
-            place = f"{path}.{key}".removeprefix(".")
+            place = f"{path}.{shown(key)}".removeprefix(".")
             if key in TEXT_REFERENCES and isinstance(item, str) and not item.startswith("@"):
                 yield Link(path=place, kind=TEXT_REFERENCES[key], name=item, parameters={})
             yield from _links(item, place, value)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _links(item, f"{path}[{index}]", around)
+            if isinstance(item, dict | list):
+                yield from _links(item, f"{path}[{index}]", around)
 
 
 def _reach(factory: Factory, start: tuple[str, str]) -> list[Definition]:
@@ -123,18 +159,67 @@ def _reach(factory: Factory, start: tuple[str, str]) -> list[Definition]:
     return list(seen.values())
 
 
-def _check_definition(factory: Factory, definition: Definition, known: Known) -> Iterator[Fault]:
+def _check_definition(factory: Factory, definition: Definition, known: Known, *, to_run: bool) -> Iterator[Fault]:
     for link in links(definition):
         yield from _check_link(factory, definition, link)
-    for path, error in expr.check(definition.data.get("properties") or {}):
-        yield Fault(file=definition.file, path=f"properties.{path}", message=str(error))
     resource = definition.resource
     if isinstance(resource, Pipeline):
-        yield from _check_pipeline(definition, resource, known.activities)
+        declared = list(factory.global_parameters)
+        yield from check_activities(definition, resource, known.activities, declared, to_run=to_run)
     elif isinstance(resource, Dataset):
+        yield from _check_expressions(definition, "dataset", resource.properties.parameters or {})
         yield from _check_type(definition, "dataset", resource.properties.type, known.datasets)
     elif isinstance(resource, LinkedService) and _is_used(factory, definition):
+        yield from _check_expressions(definition, "linkedService", resource.properties.parameters or {})
         yield from _check_type(definition, "connector", resource.properties.type, known.connectors)
+
+
+def _check_expressions(definition: Definition, kind: str, declared: Collection[str]) -> Iterator[Fault]:
+    properties = definition.data["properties"]
+    folded = {name.lower() for name in declared}
+    for key in ("typeProperties", "linkedServiceName"):
+        for path, text in expressions(properties.get(key)):
+            place = f"properties.{key}.{path}"[:LONGEST_PATH]
+            wrong = expr.check(text)
+            if wrong:
+                yield Fault(file=definition.file, path=place, message=str(wrong[0][1]))
+                continue
+            for reference in expr.references(text):
+                if reference.kind == kind and reference.name and reference.name.lower() not in folded:
+                    message = f"The {WORDS[kind]} has no parameter '{shown(reference.name)}'."
+                    advice = nearest(reference.name, declared)
+                    yield Fault(file=definition.file, path=place, message=message, advice=advice)
+
+
+def _warnings(factory: Factory, definition: Definition, known: Known) -> Iterator[Fault]:
+    yield from check_azure(definition)
+    resource = definition.resource
+    if isinstance(resource, LinkedService) and _is_used(factory, definition):
+        properties = resource.properties
+        if properties.type in known.connectors and "encryptedCredential" in properties.type_properties:
+            stand_in = stand_in_for(properties.type, definition.name)
+            yield Fault(
+                file=definition.file,
+                path="properties.typeProperties.encryptedCredential",
+                message="Only Azure can read this credential.",
+                advice=f"Or {stand_in}." if stand_in else "Give it in a stand-in in local/linkedService/.",
+                severity="warning",
+            )
+
+
+def _check_calls(definitions: Sequence[Definition]) -> Iterator[Fault]:
+    """Yield a fault for each ring of pipelines that call one another."""
+    by_name = {each.name: each for each in definitions if isinstance(each.resource, Pipeline)}
+    calls = {
+        name: {link.name: link for link in links(each) if link.kind == "pipeline"} for name, each in by_name.items()
+    }
+    ring = find_ring(calls)
+    while ring:
+        told = " -> ".join([*ring[:10], *(["..."] if len(ring) > 10 else []), ring[0]])
+        last = calls[ring[-1]].pop(ring[0])
+        message = f"The pipelines call one another in a ring: {told}."
+        yield Fault(file=by_name[ring[-1]].file, path=last.path, message=message, advice="Take one call away.")
+        ring = find_ring(calls)
 
 
 def _is_used(factory: Factory, definition: Definition) -> bool:
@@ -157,9 +242,12 @@ def _check_link(factory: Factory, definition: Definition, link: Link) -> Iterato
         yield Fault(
             file=definition.file,
             path=link.path,
-            message=f"There is no {link.kind} '{link.name}'.",
-            advice=near(link.name, factory.names(link.kind)),
+            message=f"There is no {link.kind} '{shown(link.name)}'.",
+            advice=nearest(link.name, factory.names(link.kind)),
         )
+    elif not isinstance(link.parameters, Mapping):
+        message = f"The parameters for the {link.kind} '{shown(link.name)}' are no object."
+        yield Fault(file=definition.file, path=f"{link.path}.parameters", message=message, advice="Write name: value.")
     elif target is not None:
         declared = getattr(target.resource.properties, "parameters", None) or {}  # type: ignore[attr-defined] # of any kind
         for message, advice in parameter_faults(declared, link.parameters, f"{link.kind} '{link.name}'"):
@@ -176,100 +264,15 @@ def parameter_faults(
     """Yield (message, advice) for each parameter that is given but not declared, or needed and not given."""
     for name in given:
         if name not in declared:
-            yield f"The {whose} has no parameter '{name}'.", near(name, declared)
+            yield f"The {whose} has no parameter '{shown(name)}'.", nearest(name, declared)
     for name, parameter in declared.items():
         if not parameter.has_default and name not in given:
-            yield f"The {whose} needs the parameter '{name}' ({parameter.type}).", "Give it, or declare a defaultValue."
+            need = f"The {whose} needs the parameter '{shown(name)}' ({parameter.type})."
+            yield need, "Give it, or declare a defaultValue."
 
 
 def _check_type(definition: Definition, kind: str, name: str, known: Collection[str]) -> Iterator[Fault]:
     if name not in known:
-        yield Fault(
-            file=definition.file,
-            path="properties.type",
-            message=f"The {kind} type '{name}' does not run here.",
-            advice=near(name, known) + (" Or name a stand-in in local/linkedService/." if kind == "connector" else ""),
-        )
-
-
-def _check_pipeline(definition: Definition, pipeline: Pipeline, known: Collection[str]) -> Iterator[Fault]:
-    try:
-        found = list(walk(pipeline.properties.activities))
-    except ValidationError as error:
-        yield from shape_faults(definition.file, "properties.activities.typeProperties", error)
-        return
-    seen: set[str] = set()
-    for path, activity in found:
-        if activity.type not in known and activity.is_active:
-            message = f"The activity type '{activity.type}' does not run here."
-            yield Fault(file=definition.file, path=f"{path}.type", message=message, advice=near(activity.type, known))
-        if activity.name in seen:
-            message = f"Two activities are called '{activity.name}'."
-            yield Fault(file=definition.file, path=f"{path}.name", message=message, advice="Rename one of them.")
-        seen.add(activity.name)
-        yield from _check_names(definition, pipeline, path, activity)
-    yield from _check_order(definition, found)
-
-
-def _check_names(definition: Definition, pipeline: Pipeline, path: str, activity: Activity) -> Iterator[Fault]:
-    declared = {
-        "parameter": pipeline.properties.parameters or {},
-        "variable": pipeline.properties.variables or {},
-    }
-    own = {key: value for key, value in activity.type_properties.items() if key not in (*Activity.CONTAINED, "cases")}
-    for reference in expr.references(own):
-        names = declared.get(reference.kind)
-        if names is not None and reference.name and reference.name.lower() not in {name.lower() for name in names}:
-            yield Fault(
-                file=definition.file,
-                path=f"{path}.typeProperties",
-                message=f"The pipeline has no {reference.kind} '{reference.name}'.",
-                advice=near(reference.name, names),
-            )
-
-
-def _check_order(definition: Definition, found: list[tuple[str, Activity]]) -> Iterator[Fault]:
-    groups: dict[str, dict[str, tuple[str, Activity]]] = {}
-    for path, activity in found:
-        groups.setdefault(path.rsplit("[", 1)[0], {})[activity.name] = (path, activity)
-    for group in groups.values():
-        after = {}
-        for name, (path, activity) in group.items():
-            after[name] = [item.activity for item in activity.depends_on or []]
-            for index, other in enumerate(after[name]):
-                if other not in group:
-                    message = f"'{name}' waits for '{other}', which does not stand beside it."
-                    place = f"{path}.dependsOn[{index}]"
-                    yield Fault(file=definition.file, path=place, message=message, advice=near(other, group))
-        ring = find_ring(after)
-        if ring:
-            path = group[ring[0]][0]
-            message = f"The activities wait for one another in a ring: {' -> '.join([*ring, ring[0]])}."
-            yield Fault(file=definition.file, path=f"{path}.dependsOn", message=message, advice="Take one link away.")
-
-
-def find_ring(after: Mapping[str, Collection[str]]) -> list[str]:
-    """Return the names of a ring in a graph of name -> names it waits for; empty where there is none.
-
-    >>> find_ring({"a": ["b"], "b": ["c"], "c": ["b"]})
-    ['b', 'c']
-    """
-    done: set[str] = set()
-    for start in after:
-        trail: list[str] = []
-        ahead = [(start, iter(after[start]))] if start not in done else []
-        while ahead:
-            name, others = ahead[-1]
-            if not trail or trail[-1] != name:
-                trail.append(name)
-            for other in others:
-                if other in trail:
-                    return trail[trail.index(other) :]
-                if other in after and other not in done:
-                    ahead.append((other, iter(after[other])))
-                    break
-            else:
-                done.add(name)
-                trail.pop()
-                ahead.pop()
-    return []
+        message = f"The {WORDS[kind]} type '{shown(name)}' does not run here."
+        advice = way_to_run(kind, name, definition.name, known)
+        yield Fault(file=definition.file, path="properties.type", message=message, advice=advice)

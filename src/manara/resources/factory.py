@@ -14,6 +14,13 @@ from manara.registry import near
 from manara.resources.model import KINDS, TEXTS, Dataset, LinkedService, Pipeline, Resource
 
 LOCAL = "local/linkedService"
+MOST_BYTES = 64 * 2**20
+MOST_NESTED = 100
+MOST_FAULTS = 50
+"""How many faults of one kind are told of one file."""
+
+_LONGEST_SHOWN = 80
+_TOO_DEEP = f"The JSON is nested too deeply: at most {MOST_NESTED} levels are read."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,8 @@ class Factory:
         values: dict[str, Any] = {}
         for name in self.names("factory"):
             properties = self.definitions["factory", name].data.get("properties") or {}
-            for key, parameter in (properties.get("globalParameters") or {}).items():
+            declared = properties.get("globalParameters")
+            for key, parameter in declared.items() if isinstance(declared, dict) else ():
                 values[key] = parameter.get("value") if isinstance(parameter, dict) else parameter
         return values
 
@@ -161,7 +169,7 @@ def _read_folder(root: Path, folder: str, kind: str, faults: list[Fault]) -> lis
     for path in sorted((root / folder).glob("*.json")):
         file = path.relative_to(root).as_posix()
         try:
-            found.append(_definition(kind, file, _read_text(path)))
+            found.append(_definition(kind, file, _read_text(path, file)))
         except Faults as error:
             faults += error.faults
     return found
@@ -173,55 +181,94 @@ def _read_texts(root: Path, faults: list[Fault]) -> Iterator[tuple[tuple[str, st
             if path.suffix not in endings:
                 continue
             try:
-                yield (kind, path.name), _read_text(path)
+                yield (kind, path.name), _read_text(path, f"{kind}/{path.name}")
             except Faults as error:
                 faults += error.faults
 
 
-def _read_text(path: Path) -> str:
-    file = f"{path.parent.name}/{path.name}"
+def _read_text(path: Path, file: str) -> str:
     try:
+        if not path.is_file():
+            raise Faults([Fault(file=file, path="", message="This is no file.", advice="Take it away.")])
+        if path.stat().st_size > MOST_BYTES:
+            message = f"The file has {path.stat().st_size:,} bytes; at most {MOST_BYTES:,} are read."
+            raise Faults([Fault(file=file, path="", message=message, advice="A definition is small: is it data?")])
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Faults([Fault(file=file, path="", message=f"Byte {error.start} is no UTF-8.")]) from error
+        message, advice = f"Byte {error.start} is no UTF-8.", "Save it as UTF-8."
+        raise Faults([Fault(file=file, path="", message=message, advice=advice)]) from error
     except OSError as error:
         raise Faults([Fault(file=file, path="", message=f"The file cannot be read: {error.strerror}.")]) from error
 
 
 def _definition(kind: str, file: str, text: str) -> Definition:
-    try:
-        data = json.loads(text.removeprefix("\ufeff"))
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise Faults([Fault(file=file, path=place, message=f"This is no JSON: {error.msg}.")]) from error
-    except RecursionError as error:
-        raise Faults([Fault(file=file, path="", message="The JSON is nested too deeply.")]) from error
+    data = _parsed(file, text)
     try:
         resource = KINDS[kind].model_validate(data)
     except ValidationError as error:
         raise Faults(shape_faults(file, "", error)) from error
     if resource.name != Path(file).stem:
-        message = f"The file is called '{Path(file).stem}' and says that its name is '{resource.name}'."
+        message = f"The file is called '{Path(file).stem}' and says that its name is '{shown(resource.name)}'."
         raise Faults([Fault(file=file, path="name", message=message, advice="Give both the same name.")])
     return Definition(kind=kind, name=resource.name, file=file, text=text, resource=resource)
 
 
+def _parsed(file: str, text: str) -> Any:
+    try:
+        data = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise Faults([Fault(file=file, path=place, message=f"This is no JSON: {error.msg}.")]) from error
+    except ValueError as error:  # a number of more than 4,300 digits, or NaN
+        raise Faults([Fault(file=file, path="", message=f"This is no JSON that can be read: {error}.")]) from error
+    except RecursionError as error:
+        raise Faults([Fault(file=file, path="", message=_TOO_DEEP)]) from error
+    if not is_shallow(data):
+        raise Faults([Fault(file=file, path="", message=_TOO_DEEP)])
+    return data
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def is_shallow(value: Any) -> bool:
+    """Say whether a JSON value is nested at most as deep as a definition may be, so that it can be walked."""
+    level, depth = [value], 0
+    while level and depth <= MOST_NESTED:
+        parts = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level, depth = [each for part in parts for each in part if isinstance(each, dict | list)], depth + 1
+    return not level
+
+
 def shape_faults(file: str, prefix: str, error: ValidationError) -> list[Fault]:
     """Return pydantic's findings as faults: each with its JSON path below `prefix`, and what was expected."""
-    return [
+    found = error.errors(include_url=False, include_context=False)
+    faults = [
         Fault(file=file, path=_json_path(prefix, item["loc"]), message=f"{item['msg']}.", advice=_given(item["input"]))
-        for item in error.errors(include_url=False)
+        for item in found[:MOST_FAULTS]
     ]
+    if len(found) > MOST_FAULTS:
+        message = f"There are {len(found) - MOST_FAULTS:,} more faults of this kind."
+        faults.append(Fault(file=file, path=prefix, message=message))
+    return faults
+
+
+def shown(text: str) -> str:
+    """Return a name as a message shows it: cut where it is long."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _given(value: Any) -> str:
     if isinstance(value, dict | list):
         return ""
-    return f"It says {json.dumps(value, ensure_ascii=False)[:80]}."
+    if isinstance(value, str):
+        value = value[:_LONGEST_SHOWN]
+    return f"It says {json.dumps(value, ensure_ascii=False)[:_LONGEST_SHOWN]}."
 
 
 def _json_path(prefix: str, location: tuple[int | str, ...]) -> str:
     path = prefix
     for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+        path += f"[{part}]" if isinstance(part, int) else f".{shown(part)}"
     return path.removeprefix(".")

@@ -5,9 +5,10 @@ that dumping with `by_alias=True, exclude_unset=True` gives back what was read.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 Loose = Any  # ADF writes numbers and booleans as themselves, as text, or as an expression
@@ -60,8 +61,34 @@ class Activity(Model):
         return (self.state or "").lower() != "inactive"
 
     def contained(self, key: str) -> "list[Activity]":
-        """Return the activities that the container holds under `key`; none where the key is absent or null."""
-        return [Activity.model_validate(item) for item in self.type_properties.get(key) or []]
+        """Return the activities that the container holds under `key`; none where the key is absent or null.
+
+        Raises pydantic's ValidationError where they have the wrong shape.
+        """
+        if not self.type_properties.get(key):
+            return []
+        if key not in self._contained:
+            self._contained[key] = _ACTIVITIES.validate_python(self.type_properties[key])
+        return self._contained[key]
+
+    @cached_property
+    def _contained(self) -> "dict[str, list[Activity]]":
+        """What was read of the insides already: a loop reads them once, not in every round."""
+        return {}
+
+    def cases(self) -> "list[Case]":
+        """Return the cases of a Switch. Raises pydantic's ValidationError where they have the wrong shape."""
+        held = self.type_properties.get("cases")
+        return _CASES.validate_python(held) if held else []
+
+
+class Case(Model):
+    value: Loose = None
+    activities: list[Activity] | None = None
+
+
+_ACTIVITIES = TypeAdapter(list[Activity])
+_CASES = TypeAdapter(list[Case])
 
 
 class Parameter(Model):
@@ -146,6 +173,5 @@ def walk(activities: list[Activity], path: str = "properties.activities") -> Ite
         yield place, activity
         for key in Activity.CONTAINED:
             yield from walk(activity.contained(key), f"{place}.typeProperties.{key}")
-        for number, case in enumerate(activity.type_properties.get("cases") or []):
-            inner = [Activity.model_validate(item) for item in case.get("activities") or []]
-            yield from walk(inner, f"{place}.typeProperties.cases[{number}].activities")
+        for number, case in enumerate(activity.cases()):
+            yield from walk(case.activities or [], f"{place}.typeProperties.cases[{number}].activities")

@@ -1,6 +1,6 @@
 """Walks the graph of a pipeline: starts what may start, takes each step once, and says how it all ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,18 +9,21 @@ import anyio
 from anyio.abc import TaskGroup
 
 from manara.errors import Cancelled
+from manara.plugin.activity import NO_IDENTITY
 from manara.resources.factory import Factory
 from manara.resources.model import Activity, Pipeline
 from manara.runtime.bind import Binder
 from manara.runtime.failure import error_of
-from manara.runtime.graph import CANCELLED, SKIPPED, SUCCEEDED, culprits, next_steps
+from manara.runtime.graph import CANCELLED, SKIPPED, SUCCEEDED, culprits, followers_of, next_steps
 from manara.runtime.history import Result, fold
 from manara.runtime.parameters import bind_parameters, open_values
 from manara.runtime.policy import whole_number
 from manara.runtime.recorder import Listener, Recorder
 from manara.runtime.rerun import needed_for, take_over_before, take_over_succeeded
 from manara.runtime.scope import RETURN_VALUE, Caller, Frame, Run, start_values, system_names
-from manara.runtime.step import take
+from manara.runtime.step import StandIns, no_stand_ins, take
+from manara.runtime.threads import Threads
+from manara.secret import Secret
 from manara.store.journal import Event, Journal
 
 
@@ -29,7 +32,8 @@ class Engine:
     """Runs a pipeline and those that it calls.
 
     `background` takes child runs that nobody waits for; once `cancelled` is set, nothing new starts and what is at
-    work stops at its next chance.
+    work stops at its next chance. `stand_ins` is for tests; `identity` gives the bearer
+    token of the managed identity for a resource.
     """
 
     factory: Factory
@@ -37,10 +41,12 @@ class Engine:
     recorder: Recorder
     binder: Binder
     listener: Listener
-    threads: anyio.CapacityLimiter
+    threads: Threads
     background: TaskGroup
     cancelled: anyio.Event = field(default_factory=anyio.Event)
     turns: dict[str, anyio.Semaphore] = field(default_factory=dict)
+    stand_ins: StandIns = no_stand_ins
+    identity: Callable[[str], Secret] = NO_IDENTITY
 
     def begin(
         self,
@@ -78,7 +84,7 @@ class Engine:
             pipeline=pipeline,
             activities=needed_for(activities, options["until"]) if options.get("until") else activities,
             names={**history.names, **own},
-            variables=start_values(pipeline, history.variables),
+            variables=start_values(pipeline, history),
             history=history,
         )
 
@@ -114,29 +120,36 @@ class Engine:
     async def walk(self, activities: Sequence[Activity], frame: Frame) -> Result:
         """Run the activities of one level in the order of their dependencies, and return how the level ended."""
         waiting = {activity.name: activity for activity in activities}
+        followers = followers_of(activities)
         results: dict[str, Result] = {}
         done: dict[str, str] = {}
 
-        async def finish(activity: Activity, group: TaskGroup) -> None:
-            results[activity.name] = result = await take(self, activity, frame)
-            done[activity.name] = result.status
-            frame.note(activity.name, result)
-            advance(group)
+        async def go_on(ready: Sequence[Activity], group: TaskGroup) -> None:
+            while ready:
+                activity, *others = ready
+                for other in others:
+                    group.start_soon(go_on, [other], group)
+                results[activity.name] = result = await take(self, activity, frame)
+                done[activity.name] = result.status
+                frame.note(activity.name, result)
+                ready = advance(followers[activity.name])
 
-        def advance(group: TaskGroup) -> None:
-            plan = next_steps(list(waiting.values()), done)
-            while plan.skipped and not self.cancelled.is_set():
-                for activity in plan.skipped:
+        def advance(ahead: Sequence[Activity]) -> list[Activity]:
+            ready: list[Activity] = []
+            while ahead and not self.cancelled.is_set():
+                plan = next_steps([activity for activity in ahead if activity.name in waiting], done)
+                ready += plan.ready
+                for activity in (*plan.ready, *plan.skipped):
                     del waiting[activity.name]
+                for activity in plan.skipped:
                     done[activity.name] = SKIPPED
                     self._skip(activity, frame)
-                plan = next_steps(list(waiting.values()), done)
-            for activity in () if self.cancelled.is_set() else plan.ready:
-                del waiting[activity.name]
-                group.start_soon(finish, activity, group)
+                after = [follower for activity in plan.skipped for follower in followers[activity.name]]
+                ahead = list({activity.name: activity for activity in after}.values())
+            return ready
 
         async with anyio.create_task_group() as group:
-            advance(group)
+            await go_on(advance(activities), group)
         if waiting or CANCELLED in done.values():
             return Result(status=CANCELLED, error=error_of(Cancelled("The run was cancelled."), ""))
         failed = culprits(activities, done)

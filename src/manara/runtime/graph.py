@@ -34,6 +34,15 @@ def next_steps(waiting: Sequence[Activity], done: Statuses) -> Plan:
     return Plan(ready=tuple(ready), skipped=tuple(skipped))
 
 
+def followers_of(activities: Sequence[Activity]) -> dict[str, list[Activity]]:
+    """Return, by name, the activities that wait for each of them: what may follow when it ends."""
+    followers: dict[str, list[Activity]] = {activity.name: [] for activity in activities}
+    for activity in activities:
+        for name in {dependency.activity for dependency in activity.depends_on or []}:
+            followers.setdefault(name, []).append(activity)
+    return followers
+
+
 def _fits(dependency: Dependency, status: str | None) -> bool | None:
     """Whether the condition is met; None while the other activity has not ended."""
     if status is None:

@@ -31,6 +31,7 @@ class History:
     attempts: Counter[str] = field(default_factory=Counter)
     decisions: dict[tuple[str, str], Any] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
+    appended: dict[str, list[Any]] = field(default_factory=dict)
     result: Result | None = None
 
 
@@ -54,14 +55,24 @@ def _add(history: History, event: Event) -> None:
             history.attempts[event.step] += 1
         case "decided":
             history.decisions[event.step, body["name"]] = body["value"]
+        case "variable" if "appended" in body:
+            _append(history, body["name"], body["appended"])
         case "variable":
             history.variables[body["name"]] = body["value"]
+            history.appended.pop(body["name"], None)
         case "ended" if body.get("willRetry"):
             history.failed[event.step] += 1
         case "ended" if not body.get("hidden"):
             history.ended[event.step] = _result(body)
         case "runEnded":
             history.result = _result(body)
+
+
+def _append(history: History, name: str, value: Any) -> None:
+    """Put a value behind those that were set, or keep it to be put behind what the pipeline declares."""
+    known = history.variables.get(name)
+    values = known if isinstance(known, list) else history.appended.setdefault(name, [])
+    values.append(value)
 
 
 def _result(body: Mapping[str, Any]) -> Result:

@@ -8,6 +8,7 @@ from manara.errors import WrongExpression
 from manara.expr import references, resolve
 from manara.resources.factory import Factory
 from manara.resources.model import Activity, Pipeline, Reference
+from manara.runtime.history import History
 from manara.runtime.parameters import bind_parameters
 from manara.runtime.scope import start_values, system_names
 
@@ -74,7 +75,7 @@ class _Planner:
             for activity in _all(self._pipeline.properties.activities)
             if activity.type in SETTERS
         }
-        values = start_values(self._pipeline, {})
+        values = start_values(self._pipeline, History())
         return {name: value for name, value in values.items() if name.lower() not in set_here}
 
     def level(self, activities: Sequence[Activity], item: Any, why: str = "") -> list[Planned]:

@@ -7,23 +7,32 @@ from typing import Any
 
 from manara.errors import WrongDefinition
 from manara.resources.model import Policy
+from manara.resources.timespan import read_timespan
+
+TIMEOUT = timedelta(hours=12)
+INTERVAL = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tries:
-    """How often to try again, how long to wait between, and whether input and output are hidden from monitoring."""
+    """How long a try may take, how often to try again and after how long, and what is hidden from monitoring."""
 
+    timeout: timedelta = TIMEOUT
     retries: int = 0
-    interval: timedelta = timedelta(seconds=30)
+    interval: timedelta = INTERVAL
     hides_input: bool = False
     hides_output: bool = False
 
 
 def read_policy(policy: Policy | None, resolve: Callable[[Any], Any]) -> Tries:
-    """Return the policy with its expressions resolved (rule 83: no retry, 30 seconds, nothing hidden by default)."""
+    """Return the policy with its expressions resolved.
+
+    By default 12 hours, no retry, 30 seconds, and nothing hidden (rule 83).
+    """
     if policy is None:
         return Tries()
     return Tries(
+        timeout=read_timespan(resolve(policy.timeout), TIMEOUT),
         retries=whole_number(resolve(policy.retry), default=0, where="policy.retry"),
         interval=timedelta(
             seconds=whole_number(

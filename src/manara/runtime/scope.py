@@ -68,11 +68,12 @@ class Frame:
         return Frame(run=self.run, path=path, results=results, item=self.item if item is ABSENT else item)
 
 
-def start_values(pipeline: Pipeline, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the variables as the pipeline declares them, over them what the journal last saw (`known`)."""
+def start_values(pipeline: Pipeline, history: History) -> dict[str, Any]:
+    """Return the variables as the pipeline declares them, with what the journal has seen since."""
     declared = pipeline.properties.variables or {}
-    defaults = {name: _default(variable.type, variable.default_value) for name, variable in declared.items()}
-    return {**defaults, **known}
+    values = {name: _default(variable.type, variable.default_value) for name, variable in declared.items()}
+    longer = {name: [*(values.get(name) or []), *more] for name, more in history.appended.items()}
+    return {**values, **longer, **history.variables}
 
 
 def _default(kind: str, value: Any) -> Any:

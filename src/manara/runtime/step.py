@@ -1,17 +1,16 @@
 """One activity: its inputs, its tries, its start and its end in the journal."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 
 from manara import clock
-from manara.errors import Cancelled
+from manara.errors import Cancelled, TimedOut
 from manara.expr import resolve
-from manara.plugin.activity import ACTIVITIES, Given
+from manara.plugin.activity import ACTIVITIES, Given, Output
 from manara.plugin.connection import Mark
 from manara.resources.model import Activity, Reference
 from manara.runtime.control_step import CONTROLS, ControlStep
@@ -21,9 +20,22 @@ from manara.runtime.history import Result
 from manara.runtime.policy import Tries, read_policy
 from manara.runtime.recorder import Progress
 from manara.runtime.scope import Frame
+from manara.secret import hidden
 
 if TYPE_CHECKING:
     from manara.runtime.engine import Engine
+
+Work = Callable[[Given], Awaitable[Output]]
+
+StandIns = Callable[[str, str, Activity], Work | None]
+"""Returns what works in place of an activity, given the name of the pipeline, the step and the activity; or None."""
+
+_EACH_ROUND = {"Until": "expression", "Filter": "condition", "filter": "condition"}
+
+
+def no_stand_ins(_pipeline: str, _step: str, _activity: Activity) -> Work | None:
+    """Let every activity do its own work."""
+    return None
 
 
 async def take(engine: "Engine", activity: Activity, frame: Frame) -> Result:
@@ -40,9 +52,12 @@ async def take(engine: "Engine", activity: Activity, frame: Frame) -> Result:
         history.attempts[step] += 1
         started = clock.now()
         tries, result = await _try(engine, activity, frame, step)
-        again = result.status == FAILED and history.failed[step] < tries.retries
+        may_retry = activity.type not in CONTROLS  # a policy is for activities that do work (rule 83)
+        again = may_retry and result.status == FAILED and history.failed[step] < tries.retries
         _note_end(engine, activity, frame, result, tries, started, again=again)
         if not again:
+            for tried in (history.attempts, history.failed):
+                tried.pop(step, None)  # a long loop has many steps
             return result
         history.failed[step] += 1
         await engine.recorder.commit()
@@ -56,10 +71,12 @@ async def _try(engine: "Engine", activity: Activity, frame: Frame, step: str) ->
         if engine.cancelled.is_set():
             raise Cancelled("The run was cancelled.")
         tries = read_policy(activity.policy, partial(resolve, scope=frame.scope()))
-        if activity.type in CONTROLS.names():
+        stand_in = engine.stand_ins(frame.run.pipeline.name, step, activity)
+        if activity.type in CONTROLS and stand_in is None:
             output = await _control(engine, activity, frame, step)
         else:
-            output = await _work(engine, activity, frame, step, tries)
+            work = stand_in or _in_thread(engine, activity.type)
+            output = await _work(engine, activity, frame, step, tries, work)
     except Cancelled as error:
         return tries, Result(status=CANCELLED, error=error_of(error, activity.name))
     except Exception as error:  # noqa: BLE001 # whatever an activity raises ends this step, not the process
@@ -74,19 +91,30 @@ async def _control(engine: "Engine", activity: Activity, frame: Frame, step: str
     return await CONTROLS.find(activity.type)(ControlStep(engine=engine, activity=activity, frame=frame, step=step))
 
 
-async def _work(engine: "Engine", activity: Activity, frame: Frame, step: str, tries: Tries) -> Mapping[str, Any]:
-    """Run an activity that does work: durable start first, then the work itself in a thread."""
-    plugin = ACTIVITIES.find(activity.type)
-    given = _given(engine, activity, frame, step)
-    inputs = {} if tries.hides_input else {**given.properties, **_references(given)}
+def _in_thread(engine: "Engine", kind: str) -> Work:
+    plugin = ACTIVITIES.find(kind)
+
+    async def work(given: Given) -> Output:
+        return await engine.threads.run(partial(plugin, given))
+
+    return work
+
+
+async def _work(
+    engine: "Engine", activity: Activity, frame: Frame, step: str, tries: Tries, work: Work
+) -> Mapping[str, Any]:
+    """Run an activity that does work: durable start first, then the work itself."""
+    given = _given(engine, activity, frame, step, tries)
+    inputs = {} if tries.hides_input else hidden({**given.properties, **_references(given)})
     attempt = frame.run.history.attempts[step]
     engine.recorder.put(frame.run.event("started", step, type=activity.type, attempt=attempt, input=inputs))
     await engine.recorder.commit()
-    return await anyio.to_thread.run_sync(plugin, given, limiter=engine.threads)
+    return await work(given)
 
 
-def _given(engine: "Engine", activity: Activity, frame: Frame, step: str) -> Given:
+def _given(engine: "Engine", activity: Activity, frame: Frame, step: str, tries: Tries) -> Given:
     scope = frame.scope()
+    end = clock.now() + tries.timeout
 
     def resolved(reference: Reference) -> dict[str, Any]:
         parameters = resolve(reference.parameters or {}, scope)
@@ -96,12 +124,14 @@ def _given(engine: "Engine", activity: Activity, frame: Frame, step: str) -> Giv
         engine.listener(Progress(run_id=frame.run.run_id, step=step, figures=figures))
         if engine.cancelled.is_set():
             raise Cancelled("The run was cancelled.")
+        if clock.now() >= end:
+            raise TimedOut(f"It took longer than {tries.timeout}.", advice="Raise the timeout in its policy.")
 
     service = activity.linked_service_name
     attempt = frame.run.history.attempts[step]
     return Given(
         name=activity.name,
-        properties=resolve(activity.type_properties, scope),
+        properties=resolve(_own_properties(activity), scope),
         inputs=[resolved(reference) for reference in activity.inputs or []],
         outputs=[resolved(reference) for reference in activity.outputs or []],
         linked_service=resolved(service) if service else None,
@@ -110,7 +140,16 @@ def _given(engine: "Engine", activity: Activity, frame: Frame, step: str) -> Giv
         connect=engine.binder.connect,
         text=engine.factory.text,
         report=report,
+        identity=engine.identity,
     )
+
+
+def _own_properties(activity: Activity) -> Mapping[str, Any]:
+    """Return the typeProperties; of a container only what can be known before the activities in it run."""
+    if activity.type not in CONTROLS:
+        return activity.type_properties
+    later = (*Activity.CONTAINED, "cases", _EACH_ROUND.get(activity.type))
+    return {name: value for name, value in activity.type_properties.items() if name not in later}
 
 
 def _references(given: Given) -> dict[str, Any]:

@@ -1,24 +1,32 @@
 """The journal: one durable row for everything that happens, before it is acted on."""
 
-import contextlib
+import importlib
 import json
 import os
-import socket
-import sqlite3
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from manara import clock
-from manara.errors import Broken, Conflict, ManaraError, NotAllowed, NotFound, Transient, WrongDefinition
-from manara.store.queries import queries, read
+from manara.errors import Broken, Conflict, NotFound
+from manara.registry import missing_library
+from manara.store.database import Database
+from manara.store.machine import host, is_dead, machine
+from manara.store.schema import prepare
+from manara.store.sqlite import SQLite
 
-VERSION = 1
-BUSY_S = 30
+POSTGRES = ("postgresql://", "postgres://")
+CALL = "call"
+"""The decision in which a step notes the id of the run that it calls."""
+
+PAGE = 1000
+"""Events that are read at once."""
+
+# JSON may hold half a surrogate pair and UTF-8 may not, so that everything beyond ASCII is written as its number.
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,158 +59,222 @@ class Command:
 
 
 class Journal:
-    """The journal in one SQLite file, in WAL mode; every commit is on the disk when it returns.
+    """The journal in a SQLite file (a path) or on PostgreSQL (a `postgresql://` address).
 
-    Used from one thread. Several processes may have it open; a writer waits for another up to 30 seconds.
+    Every write is durable when it returns. Used from one thread; several processes may have it open.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._sql = queries("journal.sql")
-        with _translated(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
-            self._connection.execute("pragma journal_mode = wal")
-            self._connection.execute("pragma synchronous = full")
-            self._prepare()
+    def __init__(self, address: Path | str) -> None:
+        self._database = _connect(address)
+        try:
+            prepare(self._database)
+        except BaseException:
+            self._database.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """Where the journal is, without secrets."""
+        return self._database.name
 
     def close(self) -> None:
-        """Close the file. Nothing is pending: every write is durable when it returns."""
-        self._connection.close()
+        """Close the connection. Nothing is pending: every write is durable when it returns."""
+        self._database.close()
 
     def write_command(
         self, pipeline: str, parameters: dict[str, Any], snapshot: str, options: dict[str, Any] | None = None
     ) -> Command:
-        """Ask for a run, durably, and return the command with its new run id."""
-        command = Command(
-            run_id=clock.new_id(),
-            pipeline=pipeline,
-            parameters=parameters,
-            snapshot=sha256(snapshot.encode()).hexdigest(),
-            options=options or {},
-        )
-        body = {name: getattr(command, name) for name in ("pipeline", "parameters", "snapshot", "options")}
-        with self._transaction():
-            self._execute("keep_snapshot", hash=command.snapshot, body=snapshot)
-            self._execute(
-                "write_command", run_id=command.run_id, body=json.dumps(body), written=clock.stamp(clock.now())
-            )
-        return command
+        """Ask for a run, durably, and return the command with its new run id. Any worker may take it."""
+        with self._database.transaction():
+            return self._write_run(pipeline, parameters, snapshot, options or {})
+
+    def write_own_command(
+        self,
+        pipeline: str,
+        parameters: dict[str, Any],
+        snapshot: str,
+        options: dict[str, Any] | None = None,
+        *,
+        lease_s: float,
+    ) -> "tuple[Command, Lease]":
+        """Ask for a run and take it for this process in the same moment, before a worker can."""
+        with self._database.transaction():
+            command = self._write_run(pipeline, parameters, snapshot, options or {})
+            lease = self._claim(command.run_id, lease_s)
+        if lease is None:
+            raise Broken(f"The new run '{command.run_id}' is taken already.", where=self.name)
+        return command, lease
+
+    def write_cancel(self, run_id: str) -> None:
+        """Ask for the end of a run and of all that it called; who works on it ends it as Cancelled.
+
+        Raises NotFound for an unknown run, and Conflict for one that has ended or was called by another run.
+        """
+        with self._database.transaction():
+            if not self._database.rows("is_unfinished", run_id=run_id):
+                self._refuse_cancel(run_id)
+            self._write_command(run_id, "cancel", {})
+
+    def is_cancelled(self, run_id: str) -> bool:
+        """Say whether somebody has asked for the end of the run."""
+        return bool(self._database.rows("command", run_id=run_id, kind="cancel"))
 
     def command(self, run_id: str) -> Command:
         """Return the command that asked for a run. Raises NotFound, naming the runs that could be continued."""
-        row = self._execute("command", run_id=run_id).fetchone()
-        if row is None:
+        found = self._database.rows("command", run_id=run_id, kind="run")
+        if not found:
             raise NotFound(f"There is no run '{run_id}'.", advice=self._advice())
-        return Command(run_id=run_id, **json.loads(row[0]))
+        return Command(run_id=run_id, **json.loads(found[0][0]))
 
     def snapshot(self, digest: str) -> str:
         """Return the definitions that were kept under the hash."""
-        row = self._execute("snapshot", hash=digest).fetchone()
-        if row is None:
-            raise Broken(f"The journal has lost the definitions {digest[:12]}.", where=str(self.path))
-        return str(row[0])
+        found = self._database.rows("snapshot", hash=digest)
+        if not found:
+            raise Broken(f"The journal has lost the definitions {digest[:12]}.", where=self.name)
+        return str(found[0][0])
 
     def unfinished(self) -> list[tuple[str, str, datetime]]:
-        """Return (run id, pipeline, when asked for) of the runs that have no end, the newest first."""
-        return [(run, pipeline, clock.parse(at)) for run, pipeline, at in self._execute("unfinished").fetchall()]
+        """Return (run id, pipeline, when asked for) of the runs that are not over, the newest first.
+
+        A run is over when it has ended, and all that it called.
+        """
+        rows = self._database.rows("unfinished")
+        return [(run, json.loads(body)["pipeline"], clock.parse(at)) for run, body, at in rows]
+
+    def family(self, run_id: str) -> Iterator[str]:
+        """Yield the ids of a run and of all that it called and that have begun, outer before inner."""
+        ahead = [run_id]
+        while ahead:
+            caller = ahead.pop()
+            yield caller
+            ahead += [called for _, called in self._calls(caller) if self._start_of(called, run_id)]
 
     def orphans(self, run_id: str) -> list[tuple[str, str, dict[str, Any]]]:
         """Return (run id, pipeline, parameters) of unfinished runs that nobody waits for.
 
         They are those that `run_id`, or a run below it, started with `waitOnCompletion` false.
         """
-        rows = [(run, json.loads(body)) for run, body in self._execute("orphans", run_id=run_id).fetchall()]
-        return [(run, body["pipeline"], body["parameters"]) for run, body in rows]
+        found = []
+        for caller in self.family(run_id):
+            calls = self._calls(caller)
+            over = {step for (step,) in self._database.rows("ended_steps", run_id=caller)} if calls else set()
+            for called in (called for step, called in calls if step in over):
+                start = self._start_of(called, run_id)
+                if start and not self._database.rows("end", run_id=called):
+                    found.append((called, start["pipeline"], start["parameters"]))
+        return found
 
     def events(self, run_id: str) -> Iterator[Event]:
         """Yield what happened in a run, in order."""
-        for step, kind, at, body in self._execute("events", run_id=run_id):
-            yield Event(run_id=run_id, step=step, kind=kind, at=clock.parse(at), body=json.loads(body))
+        last = 0
+        while page := self._database.rows("events", run_id=run_id, after=last, most=PAGE):
+            for seq, step, kind, at, body in page:
+                last = seq
+                yield Event(run_id=run_id, step=step, kind=kind, at=clock.parse(at), body=json.loads(body))
+
+    def rows(self, query: str, **values: Any) -> Sequence[tuple[Any, ...]]:
+        """Return what one of this room's queries finds: for those who only want to know."""
+        return self._database.rows(query, **values)
 
     def claim(self, run_id: str, lease_s: float) -> "Lease":
         """Take the run for this process. Raises Conflict while another living process works on it."""
-        worker = clock.new_id()
-        with self._transaction():
-            holder = self._execute("holder", run_id=run_id).fetchone()
-            taken = self._execute(
-                "claim",
-                run_id=run_id,
-                worker=worker,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                until=time.time() + lease_s,
-                now=time.time(),
-                dead=holder[0] if holder and _is_dead(host=holder[1], pid=holder[2]) else "",
-            ).rowcount
-        if not taken:
+        with self._database.transaction():
+            self._free_the_dead()
+            lease = self._claim(run_id, lease_s)
+            holder = self._database.rows("holder", run_id=run_id)
+        if lease is None:
+            who = "process {} on {}".format(*holder[0]) if holder else "another process"
             raise Conflict(
-                f"The run '{run_id}' is being worked on by process {holder[2]} on {holder[1]}.",
+                f"The run '{run_id}' is being worked on by {who}.",
                 advice="Wait for it, or end that process first.",
             )
-        return Lease(journal=self, run_id=run_id, worker=worker, lease_s=lease_s)
+        return lease
+
+    def claim_next(self, lease_s: float, leave: Collection[str] = ()) -> "Lease | None":
+        """Take the oldest unfinished run that nobody works on, except those in `leave`; None where there is none."""
+        with self._database.transaction():
+            self._free_the_dead()
+            free = self._database.rows("free", most=len(leave) + 1)
+            chosen = next((run_id for (run_id,) in free if run_id not in leave), None)
+            return self._claim(chosen, lease_s) if chosen else None
 
     def append(self, events: Sequence[Event], lease: "Lease") -> None:
         """Make the events durable, all in one transaction. Raises Conflict when the lease is lost."""
-        rows = [
-            {
-                "run_id": event.run_id,
-                "step": event.step,
-                "kind": event.kind,
-                "at": clock.stamp(event.at),
-                "body": json.dumps(event.body, ensure_ascii=False, separators=(",", ":")),
-            }
-            for event in events
-        ]
-        with self._transaction():
-            holder = self._execute("holder", run_id=lease.run_id).fetchone()
-            if holder is None or holder[0] != lease.worker:
-                raise Conflict(f"The run '{lease.run_id}' was taken over by another process; this one stops.")
-            self._connection.executemany(self._sql["append"], rows)
+        rows = [(each.run_id, each.step, each.kind, clock.stamp(each.at), _as_json(each.body)) for each in events]
+        if rows and not self._database.append(rows, leased=lease.run_id, worker=lease.worker):
+            raise _lost(lease)
 
     def beat(self, lease: "Lease") -> None:
-        """Keep the lease for another while."""
-        with _translated(self.path):
-            self._execute("beat", run_id=lease.run_id, worker=lease.worker, until=time.time() + lease.lease_s)
+        """Keep the lease for another while. Raises Conflict when it is lost."""
+        if not self._database.change("beat", run_id=lease.run_id, worker=lease.worker, lease_s=lease.lease_s):
+            raise _lost(lease)
+
+    def settle(self, lease: "Lease") -> None:
+        """Note that the run and all that it called are over: no worker takes it any more."""
+        self._database.change("settle", run_id=lease.run_id, worker=lease.worker)
 
     def release(self, lease: "Lease") -> None:
         """Give the lease back."""
-        with _translated(self.path):
-            self._execute("release", run_id=lease.run_id, worker=lease.worker)
+        self._database.change("release", run_id=lease.run_id, worker=lease.worker)
+
+    def _write_run(self, pipeline: str, parameters: dict[str, Any], snapshot: str, options: dict[str, Any]) -> Command:
+        command = Command(
+            run_id=clock.new_id(),
+            pipeline=pipeline,
+            parameters=parameters,
+            snapshot=sha256(snapshot.encode()).hexdigest(),
+            options=options,
+        )
+        self._database.change("keep_snapshot", hash=command.snapshot, body=snapshot)
+        body = {name: getattr(command, name) for name in ("pipeline", "parameters", "snapshot", "options")}
+        self._write_command(command.run_id, "run", body)
+        return command
+
+    def _write_command(self, run_id: str, kind: str, body: dict[str, Any]) -> None:
+        written = clock.stamp(clock.now())
+        self._database.change("write_command", run_id=run_id, kind=kind, body=_as_json(body), written=written)
+
+    def _claim(self, run_id: str, lease_s: float) -> "Lease | None":
+        lease = Lease(journal=self, run_id=run_id, worker=clock.new_id(), lease_s=lease_s)
+        taken = self._database.change(
+            "claim",
+            run_id=run_id,
+            worker=lease.worker,
+            host=host(),
+            pid=os.getpid(),
+            machine=machine(),
+            lease_s=lease_s,
+        )
+        return lease if taken else None
+
+    def _free_the_dead(self) -> None:
+        for run_id, worker, pid in self._database.rows("holders", machine=machine()):
+            if is_dead(pid):
+                self._database.change("release", run_id=run_id, worker=worker)
+
+    def _calls(self, run_id: str) -> list[tuple[str, str]]:
+        """Return (step, run id) of the runs that a run has decided to call."""
+        decided = [(step, json.loads(body)) for step, body in self._database.rows("decided", run_id=run_id)]
+        return [(step, body["value"]["runId"]) for step, body in decided if body["name"] == CALL]
+
+    def _start_of(self, run_id: str, group_id: str) -> dict[str, Any] | None:
+        """Return how a run of the group started; None where it has not, or was only taken over by the group."""
+        found = self._database.rows("start", run_id=run_id)
+        start = json.loads(found[0][0]) if found else None
+        return start if start and start["names"]["GroupId"] == group_id else None
+
+    def _refuse_cancel(self, run_id: str) -> None:
+        if self._database.rows("command", run_id=run_id, kind="run"):
+            raise Conflict(f"The run '{run_id}' has ended already.")
+        started = self._database.rows("start", run_id=run_id)
+        if started:
+            above = json.loads(started[0][0])["names"]["GroupId"]
+            raise Conflict(f"The run '{run_id}' was called by another.", advice=f"Cancel the whole: {above}.")
+        raise NotFound(f"There is no run '{run_id}'.", advice=self._advice())
 
     def _advice(self) -> str:
         open_runs = [f"{run} ({pipeline})" for run, pipeline, _ in self.unfinished()[:5]]
         return f"Unfinished are: {', '.join(open_runs)}." if open_runs else "No run is unfinished."
-
-    def _execute(self, query: str, **values: Any) -> sqlite3.Cursor:
-        return self._connection.execute(self._sql[query], values)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with _translated(self.path):
-            self._connection.execute("begin immediate")
-            try:
-                yield
-                self._connection.execute("commit")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("rollback")
-                raise
-
-    def _prepare(self) -> None:
-        self._connection.execute("begin immediate")
-        version = self._connection.execute("pragma user_version").fetchone()[0]
-        if version == 0:
-            for statement in _statements(read("schema.sql")):
-                self._connection.execute(statement)
-            self._connection.execute(f"pragma user_version = {VERSION}")
-        self._connection.execute("commit")
-        if version > VERSION:
-            raise WrongDefinition(
-                f"The journal has version {version}; this Manara knows {VERSION}.",
-                where=str(self.path),
-                advice="Use the newer Manara that wrote it.",
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,54 +287,20 @@ class Lease:
     lease_s: float
 
 
-def _is_dead(*, host: str, pid: int) -> bool:
-    """Say whether the process is known to have ended: only one of this machine can be known to."""
-    if host != socket.gethostname() or os.name == "nt":  # there, asking would end the process
-        return False
+def journal_address(root: Path, setting: str) -> Path | str:
+    """Return the setting `store.journal` as an address: a path is relative to the factory's folder."""
+    return setting if setting.startswith(POSTGRES) else root / setting
+
+
+def _connect(address: Path | str) -> Database:
+    if not (isinstance(address, str) and address.startswith(POSTGRES)):
+        return SQLite(Path(address))
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+        driver = importlib.import_module("manara.store.postgres")
+    except ModuleNotFoundError as error:
+        raise missing_library(error) from error
+    return cast("Database", driver.Postgres(address))
 
 
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise _said_plainly(path, str(error)) from error
-    except sqlite3.DatabaseError as error:
-        raise WrongDefinition(
-            f"The file is no journal, or it is damaged: {error}.",
-            where=str(path),
-            advice="Move it away to start a new one; a copy from a backup can be put in its place.",
-        ) from error
-    except OSError as error:
-        raise NotAllowed(
-            f"The journal cannot be opened: {error.strerror}.", where=str(path), advice="Check the folder's rights."
-        ) from error
-
-
-def _said_plainly(path: Path, reason: str) -> ManaraError:
-    where = str(path)
-    if "full" in reason or "disk I/O" in reason:
-        return Transient(
-            f"The journal cannot be written: {reason}.", where=where, advice="Free some space, then: manara resume RUN"
-        )
-    if "locked" in reason:
-        return Transient("Another process holds the journal.", where=where, advice="Try again in a moment.")
-    if "readonly" in reason or "unable to open" in reason:
-        return NotAllowed(f"The journal cannot be written: {reason}.", where=where, advice="Check the folder's rights.")
-    return Broken(f"The journal failed: {reason}.", where=where)
+def _lost(lease: Lease) -> Conflict:
+    return Conflict(f"The run '{lease.run_id}' was taken over by another process; this one stops.")

@@ -4,46 +4,71 @@ insert into snapshot (hash, body) values (:hash, :body) on conflict do nothing;
 -- name: snapshot
 select body from snapshot where hash = :hash;
 
--- name: write_command
-insert into command (run_id, kind, body, written) values (:run_id, 'run', :body, :written);
+-- name: write_command: asking twice is asking once
+insert into command (run_id, kind, body, written) values (:run_id, :kind, :body, :written) on conflict do nothing;
 
 -- name: command
-select body from command where run_id = :run_id;
+select body from command where run_id = :run_id and kind = :kind;
+
+-- name: holds: whether the worker holds the lease of the run
+select 1 from lease where run_id = ? and worker = ?;
 
 -- name: append
-insert into event (run_id, step, kind, at, body) values (:run_id, :step, :kind, :at, :body);
+insert into event (run_id, step, kind, at, body) values (?, ?, ?, ?, ?);
 
 -- name: events
-select step, kind, at, body from event where run_id = :run_id order by seq;
+select seq, step, kind, at, body from event where run_id = :run_id and seq > :after order by seq limit :most;
 
--- name: claim: take the lease where it is free, has run out, or is held by a worker known to be dead
-insert into lease (run_id, worker, host, pid, until) values (:run_id, :worker, :host, :pid, :until)
+-- name: start: how a run started
+select body from event where run_id = :run_id and kind = 'runStarted';
+
+-- name: end: how a run ended, where it has
+select body from event where run_id = :run_id and kind = 'runEnded';
+
+-- name: decided: what a run decided on
+select step, body from event where run_id = :run_id and kind = 'decided' order by seq;
+
+-- name: ended_steps
+select distinct step from event where run_id = :run_id and kind = 'ended';
+
+-- name: unfinished: runs that are not over, the newest first
+select command.run_id, command.body, command.written
+from unfinished
+join command on command.run_id = unfinished.run_id and command.kind = 'run'
+order by command.written desc, command.run_id;
+
+-- name: settle: only while the worker holds the lease
+delete from unfinished
+where run_id = :run_id
+    and exists (select 1 from lease where lease.run_id = unfinished.run_id and lease.worker = :worker);
+
+-- name: is_unfinished
+select 1 from unfinished where run_id = :run_id;
+
+-- name: free: unfinished runs that nobody works on, the oldest first
+select unfinished.run_id
+from unfinished
+left join lease on lease.run_id = unfinished.run_id
+where lease.run_id is null or lease.until < now_s()
+order by unfinished.written, unfinished.run_id
+limit :most;
+
+-- name: claim: take the lease where it is free, or has run out
+insert into lease (run_id, worker, host, pid, machine, until)
+values (:run_id, :worker, :host, :pid, :machine, now_s() + :lease_s)
 on conflict (run_id) do update
-    set worker = excluded.worker, host = excluded.host, pid = excluded.pid, until = excluded.until
-    where lease.until < :now or lease.worker = :dead;
+    set worker = excluded.worker, host = excluded.host, pid = excluded.pid,
+        machine = excluded.machine, until = excluded.until
+    where lease.until < now_s();
 
 -- name: holder
-select worker, host, pid, until from lease where run_id = :run_id;
+select pid, host from lease where run_id = :run_id;
+
+-- name: holders: those of whom this machine can say whether they live
+select run_id, worker, pid from lease where machine = :machine;
 
 -- name: beat
-update lease set until = :until where run_id = :run_id and worker = :worker;
+update lease set until = now_s() + :lease_s where run_id = :run_id and worker = :worker;
 
 -- name: release
 delete from lease where run_id = :run_id and worker = :worker;
-
--- name: unfinished: runs that were asked for and have no end, the newest first
-select command.run_id, json_extract(command.body, '$.pipeline') as pipeline, command.written
-from command
-where not exists (select 1 from event where event.run_id = command.run_id and event.kind = 'runEnded')
-order by command.written desc, command.run_id;
-
--- name: orphans: runs that were called without waiting, whose call has ended and they have not
-select child.run_id, child.body
-from event as child
-join event as call
-    on call.run_id = json_extract(child.body, '$.caller.runId')
-    and call.step = json_extract(child.body, '$.caller.step')
-    and call.kind = 'ended'
-where child.kind = 'runStarted'
-    and json_extract(child.body, '$.names.GroupId') = :run_id
-    and not exists (select 1 from event as finish where finish.run_id = child.run_id and finish.kind = 'runEnded');

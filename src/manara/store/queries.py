@@ -14,6 +14,14 @@ def queries(file: str) -> dict[str, str]:
     return {name: text.strip().rstrip(";") for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
+@cache
+def all_queries(dialect: str) -> dict[str, str]:
+    """Return every query of this room by name, as the dialect says it: its own files come last, and win."""
+    every = [queries(file) for file in ("journal.sql", "record.sql")]
+    own = [queries(f"journal{dialect}.sql")] if dialect else []
+    return {name: text for part in (*every, *own) for name, text in part.items()}
+
+
 def read(file: str) -> str:
     """Return the text of a file of this room."""
     return files("manara.store").joinpath(file).read_text(encoding="utf-8")

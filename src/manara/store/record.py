@@ -1,15 +1,23 @@
-"""What the journal tells of a run to those who want to know: the run, its activities, and the runs it called."""
+"""What the journal tells of runs to those who want to know: the runs, their activities, and the runs they called."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any
 
-from manara.clock import stamp
-from manara.errors import NotFound
-from manara.store.journal import Event, Journal
+from manara.clock import parse, stamp
+from manara.errors import NotFound, WrongDefinition
+from manara.store.journal import CALL, Event, Journal
 
-IN_PROGRESS = "InProgress"
+QUEUED, IN_PROGRESS = "Queued", "InProgress"
+STATUSES = (QUEUED, IN_PROGRESS, "Succeeded", "Failed", "Cancelled")
+NEWEST = "last"
+"""Stands for the id of the newest run."""
+
+_PAGE = 200
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,7 +52,7 @@ class ActivityRun:
 
 @dataclass(slots=True, kw_only=True)
 class PipelineRun:
-    """One run of a pipeline as the journal knows it."""
+    """One run of a pipeline as the journal knows it; `is_attended` says whether a process works on it now."""
 
     run_id: str
     pipeline: str
@@ -55,6 +63,7 @@ class PipelineRun:
     output: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
     activities: dict[str, ActivityRun] = field(default_factory=dict)
+    is_attended: bool = False
 
     @property
     def message(self) -> str:
@@ -63,6 +72,10 @@ class PipelineRun:
 
     def as_json(self) -> dict[str, Any]:
         """Return the run under ADF's names, its activities in `activityRuns`."""
+        return {**self.head(), "activityRuns": [activity.as_json() for activity in self.activities.values()]}
+
+    def head(self) -> dict[str, Any]:
+        """Return the run under ADF's names without its activities."""
         return {
             "runId": self.run_id,
             "pipelineName": self.pipeline,
@@ -71,12 +84,104 @@ class PipelineRun:
             "parameters": self.parameters,
             **_times(self.started, self.ended, "run"),
             "output": self.output,
-            "activityRuns": [activity.as_json() for activity in self.activities.values()],
         }
+
+    def walk(self, above: str = "") -> Iterator[tuple[str, ActivityRun]]:
+        """Yield every activity with its path, those of the runs that it called too (`Each[0]/Call/Copy`)."""
+        for step, activity in self.activities.items():
+            yield above + step, activity
+            if activity.child:
+                yield from activity.child.walk(f"{above}{step}/")
+
+
+def find_run(journal: Journal, text: str) -> str:
+    """Return the id of the run that `text` names: a whole id, the start of one, or `last` for the newest.
+
+    Raises NotFound where there is none, and WrongDefinition where several ids start so.
+    """
+    if text.lower() == NEWEST:
+        newest = journal.rows("newest_run")
+        if not newest:
+            raise NotFound("There is no run yet.", advice="Start one: manara run PIPELINE")
+        return str(newest[0][0])
+    prefix = text.lower()
+    found = [str(run_id) for (run_id,) in journal.rows("runs_like", prefix=prefix, length=len(prefix))]
+    if not prefix or not found:
+        raise NotFound(f"There is no run '{text}'.", advice="See them all: manara runs")
+    if len(found) > 1 and prefix not in found:
+        more = f"{', '.join(found[:5])}{', ...' if len(found) > 5 else ''}"
+        raise WrongDefinition(f"Several runs start with '{text}': {more}.", advice="Give more of the id.")
+    return prefix if prefix in found else found[0]
+
+
+def list_runs(journal: Journal, wanted: Callable[[PipelineRun], bool], most: int) -> list[PipelineRun]:
+    """Return the newest `most` runs that are wanted, without their activities and without the runs they called."""
+    found: list[PipelineRun] = []
+    for skipped in count(0, _PAGE):
+        page = journal.rows("runs", most=_PAGE, skipped=skipped)
+        found += [run for run in map(_listed, page) if wanted(run)]
+        if len(page) < _PAGE or len(found) >= most:
+            break
+    return found[:most]
+
+
+def is_attended(journal: Journal, run_id: str) -> bool:
+    """Say whether a process works on the run now."""
+    return bool(journal.rows("attended", run_id=run_id))
+
+
+class Story:
+    """Reads what happens in a run and in those that it calls, each event once, while it goes on."""
+
+    def __init__(self, journal: Journal, run_id: str) -> None:
+        self._journal = journal
+        self._run_id = run_id
+        self._read = {run_id: 0}
+        self.has_ended = False
+
+    def news(self) -> Iterator[Event]:
+        """Yield what has happened since the last call: in order within each run, the earlier run first."""
+        order = count()
+        heads: list[tuple[datetime, int, Event, Iterator[Event]]] = []
+
+        def push(events: Iterator[Event]) -> None:
+            event = next(events, None)
+            if event is not None:
+                heappush(heads, (event.at, next(order), event, events))
+
+        for run_id in list(self._read):
+            push(self._since(run_id))
+        while heads:
+            _, _, event, rest = heappop(heads)
+            yield event
+            called = event.body["value"]["runId"] if _is_call(event) else None
+            if called and called not in self._read:
+                self._read[called] = 0
+                push(self._since(called))
+            if event.kind == "runEnded":
+                del self._read[event.run_id]
+                self.has_ended = self.has_ended or event.run_id == self._run_id
+            else:
+                push(rest)
+
+    def _since(self, run_id: str) -> Iterator[Event]:
+        for seq, step, kind, at, body in self._journal.rows("events_after", run_id=run_id, after=self._read[run_id]):
+            self._read[run_id] = seq
+            yield Event(run_id=run_id, step=step, kind=kind, at=parse(at), body=json.loads(body))
 
 
 def read_run(journal: Journal, run_id: str) -> PipelineRun:
     """Return the run with its activities and the runs that they called. Raises NotFound for an unknown one."""
+    run = _read_begun(journal, run_id)
+    if run is None:
+        command = journal.command(run_id)
+        run = PipelineRun(run_id=run_id, pipeline=command.pipeline, parameters=command.parameters, status=QUEUED)
+    run.is_attended = is_attended(journal, run_id)
+    return run
+
+
+def _read_begun(journal: Journal, run_id: str) -> PipelineRun | None:
+    """Return the run, or None where it has not begun: a process may be killed between a call and its start."""
     run: PipelineRun | None = None
     for event in journal.events(run_id):
         if run is None:
@@ -87,9 +192,23 @@ def read_run(journal: Journal, run_id: str) -> PipelineRun:
                 started=event.at,
             )
         _add(journal, run, event)
-    if run is None:
-        raise NotFound(f"The journal knows nothing of the run '{run_id}'.")
     return run
+
+
+def _listed(row: Sequence[Any]) -> PipelineRun:
+    run_id, command, started, ended, end, attended = row
+    asked, result = json.loads(command), json.loads(end) if end else {}
+    return PipelineRun(
+        run_id=run_id,
+        pipeline=asked["pipeline"],
+        parameters=asked["parameters"],
+        status=result.get("status") or (IN_PROGRESS if started else QUEUED),
+        started=parse(started) if started else None,
+        ended=parse(ended) if ended else None,
+        output=result.get("output") or {},
+        error=result.get("error"),
+        is_attended=bool(attended),
+    )
 
 
 def _add(journal: Journal, run: PipelineRun, event: Event) -> None:
@@ -101,13 +220,17 @@ def _add(journal: Journal, run: PipelineRun, event: Event) -> None:
         return
     activity = run.activities.setdefault(event.step, ActivityRun(name=event.step, type=body.get("type", "")))
     if event.kind == "started":
-        activity.status, activity.attempt = IN_PROGRESS, body["attempt"]
+        activity.status, activity.attempt, activity.ended = IN_PROGRESS, body["attempt"], None
         activity.started, activity.input = activity.started or event.at, body["input"]
-    elif event.kind == "decided" and body["name"] == "call":
-        activity.child = read_run(journal, body["value"]["runId"])
+    elif _is_call(event):
+        activity.child = _read_begun(journal, body["value"]["runId"])
     elif event.kind == "ended":
         activity.status, activity.attempt, activity.ended = body["status"], body.get("attempt", 1), event.at
         activity.output, activity.error = body.get("output") or {}, body.get("error")
+
+
+def _is_call(event: Event) -> bool:
+    return event.kind == "decided" and event.body["name"] == CALL
 
 
 def _times(started: datetime | None, ended: datetime | None, prefix: str) -> dict[str, Any]:

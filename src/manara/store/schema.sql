@@ -1,4 +1,4 @@
--- The journal: what was asked for, who works on it, and everything that happened. Version 1.
+-- The journal: what was asked for, who works on it, and everything that happened. Version 2.
 
 -- The definitions that a run works with, once for all runs that share them.
 create table snapshot (
@@ -6,21 +6,31 @@ create table snapshot (
     body text not null
 ) strict, without rowid;
 
--- What somebody wants done: start this pipeline.
+-- What somebody wants done: start this pipeline, or cancel this run.
 create table command (
+    run_id  text not null,
+    kind    text not null check (kind in ('run', 'cancel')),
+    body    text not null, -- JSON: of a run its pipeline, parameters, snapshot and options
+    written text not null,
+    primary key (run_id, kind)
+) strict, without rowid;
+
+-- The runs that were asked for and are not over, they or one that they called: where a worker looks for work.
+create table unfinished (
     run_id  text primary key,
-    kind    text not null check (kind in ('run')),
-    body    text not null, -- JSON: pipeline, parameters, snapshot, invokedBy
     written text not null
 ) strict, without rowid;
 
+create index unfinished_by_age on unfinished (written, run_id);
+
 -- Who works on a run now. It ends when the run ends, or when `until` has passed without a beat.
 create table lease (
-    run_id text primary key,
-    worker text not null,
-    host   text not null,
-    pid    integer not null,
-    until  real not null -- seconds since 1970
+    run_id  text primary key,
+    worker  text not null,
+    host    text not null, -- the machine's name, for people
+    pid     integer not null,
+    machine text not null, -- where a process with this pid is this process and no other
+    until   real not null  -- seconds since 1970, by the clock of the database
 ) strict, without rowid;
 
 -- Everything that happened, in order. A row is written before what it says is acted on, and is never changed.
@@ -41,3 +51,6 @@ begin select raise(abort, 'the journal is append-only'); end;
 
 create trigger event_is_never_removed before delete on event
 begin select raise(abort, 'the journal is append-only'); end;
+
+create trigger run_is_asked_for after insert on command when new.kind = 'run'
+begin insert into unfinished (run_id, written) values (new.run_id, new.written); end;

@@ -31,11 +31,9 @@ def read_timespan(text: object, default: timedelta) -> timedelta:
 
 
 def _seconds(text: object) -> float:
-    if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise ValueError(text)
-    if not isinstance(text, str):
+    if isinstance(text, int | float) and not isinstance(text, bool):
         return _positive(float(text))
-    words = text.strip()
+    words = text.strip() if isinstance(text, str) else ""
     if _NUMBER.fullmatch(words):
         return float(words)
     found = _DAYS_AND_CLOCK.fullmatch(words)

