@@ -27,7 +27,7 @@ demo: $(READY) ## run the main job: the supply control tower on made data
 test: $(READY) ## run the tests (make test K=word runs those whose name holds the word)
 	@$(BIN)/pytest -n 2 -rs $(if $(K),-k "$(K)")
 
-torture: $(READY) ## kill workers some five hundred times, on both stores, and check that nothing is lost (ten minutes)
+torture: $(READY) ## kill workers more than three hundred times, on both stores, and check that nothing is lost (ten minutes)
 	@TORTURE_FULL=1 $(BIN)/pytest -s tests/acceptance/test_torture.py
 
 check: lint types test ## what must pass before anything lands: lint, types, tests
