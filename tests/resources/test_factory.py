@@ -96,3 +96,11 @@ def test_a_folder_that_is_no_factory_is_told_so(tmp_path: Path, make: bool) -> N
         folder.mkdir()
     with pytest.raises(WrongDefinition, match="manara init"):
         read_factory(folder)
+
+
+def test_a_factory_opened_from_inside_has_the_name_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "relief", "pipeline", "p", pipeline(act("A")))
+    monkeypatch.chdir(tmp_path / "relief")
+    assert read_factory(Path()).name == "relief"

@@ -53,7 +53,7 @@ class Factory:
     def name(self) -> str:
         """The name in `factory/*.json`, else the folder's."""
         named = self.names("factory")
-        return named[0] if named else self.root.name
+        return named[0] if named else self.root.resolve().name
 
     @cached_property
     def global_parameters(self) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """The control activities that give values to variables: SetVariable and AppendVariable."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from manara.errors import WrongDefinition
 from manara.expr import references, resolve
 from manara.expr.value import kind_of, text_of
 from manara.runtime.control_step import ControlStep, control
+from manara.runtime.declared import fit
 from manara.runtime.policy import truth
 from manara.runtime.scope import RETURN_VALUE
 
@@ -45,57 +45,15 @@ async def append_variable(step: ControlStep) -> dict[str, Any]:
 
 
 def as_declared(kind: str, value: Any, where: str) -> Any:
-    """Return the value in the type that a variable declares, where nothing is lost by it.
-
-    Null stays null, and an unknown type takes anything. Raises WrongDefinition.
-
-    >>> as_declared("String", 7, ""), as_declared("integer", "7", ""), as_declared("Boolean", "True", "")
-    ('7', 7, True)
-    """
-    convert = _CONVERT.get(kind.lower())
-    if convert is None or value is None:
-        return value
+    """Return the value in the type that a variable declares. Raises WrongDefinition for what does not fit."""
     try:
-        return convert(value)
+        return fit(kind, value)
     except (ValueError, RecursionError):
         raise WrongDefinition(
             f"It is of type {kind} and cannot hold {kind_of(value)}.",
             where=where,
             advice=f"Give it a value of type {kind}, or declare another type.",
         ) from None
-
-
-def _boolean(value: Any) -> bool:
-    word = value.strip().lower() if isinstance(value, str) else value
-    if word is True or word is False:
-        return word
-    if word in ("true", "false"):
-        return bool(word == "true")
-    raise ValueError(value)
-
-
-def _integer(value: Any) -> int:
-    is_whole = value.is_integer() if isinstance(value, float) else isinstance(value, int | str)
-    if not is_whole or isinstance(value, bool):
-        raise ValueError(value)
-    return int(value)
-
-
-def _array(value: Any) -> list[Any]:
-    items = json.loads(value) if isinstance(value, str) else value
-    if not isinstance(items, list):
-        raise ValueError(value)  # noqa: TRY004 # the caller tells it, as it tells a text that is no JSON
-    return items
-
-
-_CONVERT: Mapping[str, Callable[[Any], Any]] = {
-    "string": text_of,
-    "bool": _boolean,
-    "boolean": _boolean,
-    "int": _integer,
-    "integer": _integer,
-    "array": _array,
-}
 
 
 def _refuse_itself(step: ControlStep, name: str) -> None:
