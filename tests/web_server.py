@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from manara.plugin.activity import ACTIVITIES, NO_IDENTITY, Given
-from manara.plugin.connection import Connection, Mark
+from manara.plugin.activity import ACTIVITIES, Given
+from manara.plugin.connection import NO_IDENTITY, Connection, Mark
 from manara.secret import Secret
 from tests.certificates import pem_of
 

@@ -11,7 +11,7 @@ from tests.plugin_given import Place
 
 from manara.connectors import duckdb_file
 from manara.errors import BadRows, Conflict, ManaraError, NotFound, Transient, WrongDefinition
-from manara.plugin.connection import Mark, Transaction
+from manara.plugin.connection import ArrowTransaction, Mark, Transaction
 
 _HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
 
@@ -56,6 +56,7 @@ def test_the_error_of_a_stream_is_not_disguised(place: Place) -> None:
         raise BadRows("row 2 is broken")
 
     def work(transaction: Transaction) -> dict[str, int]:
+        assert isinstance(transaction, ArrowTransaction)
         rows = pa.RecordBatchReader.from_batches(pa.schema([("a", pa.int64())]), batches())
         with transaction.register("rows", rows):
             transaction.execute("create table t as select * from rows")

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from sqlglot import exp
 
 from manara import clock
 from manara.connectors import duckdb_file
@@ -28,6 +29,13 @@ create table if not exists manara_mark (
 """
 _FIND_MARK = "select output::varchar from manara_mark where run_id = ? and step = ?"
 _NOTE_MARK = "insert into manara_mark values (?, ?, ?, ?::timestamptz, ?)"
+
+
+_OWN_SCHEMA, _INCOMING = "main", "manara_incoming"
+_COLUMNS = """
+select column_name, data_type from information_schema.columns
+where lower(table_name) = lower($1) and lower(table_schema) = lower($2) order by ordinal_position
+"""
 
 
 @connector("DuckDB")
@@ -77,6 +85,9 @@ class DuckDBDatabase:
             held = stack.pop_all()
         return _closing(rows, held, self.file)
 
+    def columns(self, table: exp.Table) -> dict[str, str]:
+        return _columns(self.query(_COLUMNS, [table.name, table.db or _OWN_SCHEMA]))
+
     def once(self, mark: Mark, work: Callable[["DuckDBTransaction"], dict[str, Any]]) -> dict[str, Any]:
         with self.file.writing(), self.file.cursor() as cursor, translated():
             cursor.execute(_CREATE_MARK)
@@ -115,6 +126,7 @@ class DuckDBTransaction:
     """
 
     cursor: duckdb.DuckDBPyConnection
+    dialect: str = "duckdb"
     _sources: "dict[str, _Watched]" = field(default_factory=dict)
 
     def execute(self, statement: str, parameters: Parameters = ()) -> int:
@@ -127,6 +139,16 @@ class DuckDBTransaction:
     def query(self, statement: str, parameters: Parameters = ()) -> pa.RecordBatchReader:
         with self._true_cause():
             return _detached(_rows(self.cursor, statement, parameters))
+
+    def columns(self, table: exp.Table) -> dict[str, str]:
+        return _columns(self.query(_COLUMNS, [table.name, table.db or _OWN_SCHEMA]))
+
+    def load(self, table: exp.Table, rows: pa.RecordBatchReader) -> int:
+        names = [exp.column(name, quoted=True) for name in rows.schema.names]
+        into = exp.Schema(this=table.copy(), expressions=[name.this for name in names])
+        statement = exp.Insert(this=into, expression=exp.select(*names).from_(_INCOMING))
+        with self.register(_INCOMING, rows):
+            return self.execute(statement.sql(self.dialect))
 
     @contextlib.contextmanager
     def register(self, name: str, rows: pa.RecordBatchReader | pa.Table) -> Iterator[None]:
@@ -175,6 +197,10 @@ class _Watched:
         except BaseException as error:
             self.error = error
             raise
+
+
+def _columns(rows: pa.RecordBatchReader) -> dict[str, str]:
+    return {row["column_name"]: row["data_type"] for row in rows.read_all().to_pylist()}
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, statement: str, parameters: Parameters) -> pa.RecordBatchReader:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from manara.errors import NotFound, WrongDefinition
-from manara.plugin.connection import Transaction
+from manara.plugin.connection import ArrowTransaction
 from manara.plugin.dataset import Refused, Tally
 from manara.registry import near
 from manara.table.cast import does_not_fit, safe_cast
@@ -48,7 +48,7 @@ class Load:
 
     table: exp.Table
     settings: Mapping[str, Any]
-    transaction: Transaction
+    transaction: ArrowTransaction
     tally: Tally
     dialect: str
 

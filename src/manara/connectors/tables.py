@@ -9,10 +9,11 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from manara.connectors.files import additional_columns, interim_type, with_additional
+from manara.connectors.file_facts import interim_type
+from manara.connectors.files import additional_columns, with_additional
 from manara.connectors.table_load import Load, columns_of, no_table
 from manara.errors import SourceMissing, WrongDefinition
-from manara.plugin.connection import Database, Mark, Transaction
+from manara.plugin.connection import ArrowTransaction, Database, Mark, Transaction
 from manara.plugin.dataset import DatasetGiven, Tally, dataset
 
 Settings = Mapping[str, Any]
@@ -63,6 +64,8 @@ class TableDataset:
         def work(transaction: Transaction) -> dict[str, Any]:
             nonlocal ran
             ran = True
+            if not isinstance(transaction, ArrowTransaction):
+                raise WrongDefinition("Tables of this database cannot be written.", where=self.given.name)
             if settings.get("preCopyScript"):
                 for statement in self._statements(str(settings["preCopyScript"])):
                     transaction.execute(statement)

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from manara.plugin.connection import Connection, Mark
+from manara.plugin.connection import NO_IDENTITY, Connection, Mark
 from manara.plugin.dataset import Dataset
 from manara.registry import Registry
-from manara.secret import Secret, bearer
+from manara.secret import Secret
 
 Output = dict[str, Any]
 Reference = Mapping[str, Any]
-
-NO_IDENTITY = bearer("")
-"""What stands for a managed identity where none is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +23,8 @@ class Given:
     `text` returns a file of the factory beside the JSON by kind and name (`text("contract", "stock")`). `report` takes
     a few figures to show while it works (`{"rowsRead": 65536}`), and raises Cancelled when the run is to stop.
     `identity` returns the bearer token of the factory's managed identity for a resource (`https://vault.azure.net`).
+    `root` is the factory's folder. `cursor` is what the last good run of this activity gave as `cursor` in its output
+    (JSON): where to go on; None at the first run.
     """
 
     name: str
@@ -38,6 +38,8 @@ class Given:
     text: Callable[[str, str], str]
     report: Callable[[Mapping[str, Any]], None]
     identity: Callable[[str], Secret] = NO_IDENTITY
+    root: Path = Path()
+    cursor: Any = None
 
 
 Activity = Callable[[Given], Output]

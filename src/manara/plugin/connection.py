@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 from manara.registry import Registry
-from manara.secret import Secret
+from manara.secret import Secret, bearer
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from sqlglot import exp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,20 @@ class Transaction(Protocol):
     def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> "pa.RecordBatchReader":
         """Return the rows of a query as Arrow batches."""
 
+    def columns(self, table: "exp.Table") -> dict[str, str]:
+        """Return the table's columns in order, with their types in the database's SQL; nothing where there is none."""
+
+    def load(self, table: "exp.Table", rows: "pa.RecordBatchReader") -> int:
+        """Insert the rows by the fastest way that the database has, and return how many they are.
+
+        The names of the rows' columns are those of the table, and their values fit its types.
+        """
+
+
+@runtime_checkable
+class ArrowTransaction(Transaction, Protocol):
+    """A transaction of a database whose statements can read Arrow rows, such as DuckDB."""
+
     def register(self, name: str, rows: "pa.RecordBatchReader | pa.Table") -> AbstractContextManager[None]:
         """Make Arrow rows visible to statements as a view called `name`, in a `with` block."""
 
@@ -90,6 +105,9 @@ class Database(Protocol):
 
     def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> "pa.RecordBatchReader":
         """Return the rows of a query as Arrow batches."""
+
+    def columns(self, table: "exp.Table") -> dict[str, str]:
+        """Return the table's columns in order, with their types in the database's SQL; nothing where there is none."""
 
     def once(self, mark: Mark, work: Callable[[Transaction], dict[str, Any]]) -> dict[str, Any]:
         """Run `work` in one transaction together with the mark, and return what it returned (JSON).
@@ -110,14 +128,22 @@ class Endpoint:
 Connection = Store | Database | Endpoint
 
 
+NO_IDENTITY = bearer("")
+"""What stands for a managed identity where none is set."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedServiceGiven:
-    """What a connector is given: its resolved typeProperties, and the factory's folder for relative paths."""
+    """What a connector is given: its resolved typeProperties, and the factory's folder for relative paths.
+
+    `identity` returns the bearer token of the factory's managed identity for a resource (`https://vault.azure.net`).
+    """
 
     name: str
     type: str
     properties: Mapping[str, Any]
     root: Path
+    identity: Callable[[str], Secret] = NO_IDENTITY
 
 
 CONNECTORS: Registry[Callable[[LinkedServiceGiven], Connection]] = Registry("connector")

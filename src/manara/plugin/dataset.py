@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from manara.errors import BadRows
+from manara.errors import BadRows, NotFound
 from manara.plugin.connection import Connection, Mark
 from manara.registry import Registry
 
@@ -36,6 +36,9 @@ def refuse_none(row: Refused) -> None:
 class Tally:
     """What has passed through a copy so far; source and sink add to it as the rows stream by.
 
+    `data_expected` is how many bytes the source has to read, 0 where it does not know. A source that can go on where
+    it stopped is given the `cursor` that it left at the last good run, and leaves a new one (JSON) when its rows end.
+
     `refuse` is called with each broken row (it counts it, or raises); `tick` is called after each batch: it reports
     progress, and raises Cancelled when the run is to stop.
     """
@@ -47,6 +50,8 @@ class Tally:
     files_written: int = 0
     data_read: int = 0
     data_written: int = 0
+    data_expected: int = 0
+    cursor: Any = None
     refuse: Callable[[Refused], None] = refuse_none
     tick: Callable[[], None] = field(default=lambda: None)
 
@@ -78,15 +83,25 @@ class Dataset(Protocol):
         """
 
 
+def no_text(kind: str, name: str) -> str:
+    """Raise NotFound: there is no factory to look in."""
+    raise NotFound(f"There is no {kind} '{name}'.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetGiven:
-    """What a dataset type is given: resolved typeProperties, the opened connection, and rows per Arrow batch."""
+    """What a dataset type is given: resolved typeProperties, the opened connection, and rows per Arrow batch.
+
+    `text` returns a file of the factory beside the JSON by kind and name (`text("procedure", "dbo.Load")`); it raises
+    NotFound where there is none.
+    """
 
     name: str
     type: str
     properties: Mapping[str, Any]
     connection: Connection
     batch_rows: int = 65_536
+    text: Callable[[str, str], str] = no_text
 
 
 DATASETS: Registry[Callable[[DatasetGiven], Dataset]] = Registry("dataset")

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from manara import clock
 from manara.errors import Broken, ManaraError, WrongDefinition
-from manara.plugin.connection import Mark, Transaction
+from manara.plugin.connection import ArrowTransaction, Mark, Transaction
 from manara.quality import compile as compiled
 from manara.quality.odcs import Contract
 from manara.quality.rules import ROW, rules_of
@@ -40,6 +40,8 @@ def pass_gate(
     earlier run refused from the same origin are replaced. Raises WrongDefinition where the source or the warehouse
     lacks what the contract needs, and Broken when the counts do not add up.
     """
+    if not isinstance(transaction, ArrowTransaction):
+        raise WrongDefinition("The gate needs tables of DuckDB.", advice="Point the output at a DuckDB linked service.")
     schema, good = target
     homes = _homes(transaction, contract, schema, good)
     tables = Tables(schema=schema, good=good, quarantine=quarantine, homes=homes)
@@ -72,7 +74,7 @@ def _notes(contract: Contract, origin: str, mark: Mark) -> dict[str, str]:
     }
 
 
-def _prepare(transaction: Transaction, contract: Contract, tables: Tables) -> None:
+def _prepare(transaction: ArrowTransaction, contract: Contract, tables: Tables) -> None:
     """Make the tables that are missing, and give the good table the columns that the contract has gained."""
     for statement in _creations(contract, tables):
         transaction.execute(sql(statement))
@@ -95,7 +97,9 @@ def _creations(contract: Contract, tables: Tables) -> list[exp.Expr]:
     return [compiled.create_good(contract, tables), *(compiled.notes(name, tables) for name in names)]
 
 
-def _take(transaction: Transaction, rows: pa.RecordBatchReader, report: Callable[[Mapping[str, Any]], None]) -> int:
+def _take(
+    transaction: ArrowTransaction, rows: pa.RecordBatchReader, report: Callable[[Mapping[str, Any]], None]
+) -> int:
     """Stream the rows into the source table, and return how many there were."""
     count = 0
 
@@ -111,7 +115,7 @@ def _take(transaction: Transaction, rows: pa.RecordBatchReader, report: Callable
     return count
 
 
-def _source_columns(transaction: Transaction) -> dict[str, bool]:
+def _source_columns(transaction: ArrowTransaction) -> dict[str, bool]:
     """Return the columns of the source table without the row number: whether each is a text."""
     empty = exp.select("*").from_(exp.table_(SOURCE, quoted=True)).limit(0)
     fields = transaction.query(sql(empty)).read_all().schema
@@ -134,7 +138,7 @@ def _check_source(contract: Contract, source: Mapping[str, bool], origin: str) -
                 )
 
 
-def _judge(transaction: Transaction, contract: Contract, source: Mapping[str, bool], tables: Tables) -> None:
+def _judge(transaction: ArrowTransaction, contract: Contract, source: Mapping[str, bool], tables: Tables) -> None:
     try:
         transaction.execute(sql(type_values(contract, source, tables)))
         transaction.execute(sql(compiled.judge(contract, rules_of(contract), tables)))
@@ -142,7 +146,7 @@ def _judge(transaction: Transaction, contract: Contract, source: Mapping[str, bo
         raise error.at(f"contract '{contract.title}'") from error
 
 
-def _load(transaction: Transaction, contract: Contract, tables: Tables, notes: Mapping[str, str]) -> None:
+def _load(transaction: ArrowTransaction, contract: Contract, tables: Tables, notes: Mapping[str, str]) -> None:
     transaction.execute(sql(compiled.compare(contract, tables)))
     renew = compiled.update_good(contract, tables)
     if renew is not None:
@@ -150,14 +154,14 @@ def _load(transaction: Transaction, contract: Contract, tables: Tables, notes: M
     _execute(transaction, compiled.insert_good(contract, tables), notes)
 
 
-def _note(transaction: Transaction, source: Mapping[str, bool], tables: Tables, notes: Mapping[str, str]) -> None:
+def _note(transaction: ArrowTransaction, source: Mapping[str, bool], tables: Tables, notes: Mapping[str, str]) -> None:
     _execute(transaction, compiled.notes("forget_quarantine", tables), notes)
     _execute(transaction, compiled.notes("forget_findings", tables), notes)
     _execute(transaction, compiled.insert_quarantine(source, tables), notes)
     _execute(transaction, compiled.notes("insert_findings", tables), notes)
 
 
-def _counted(transaction: Transaction, tables: Tables, notes: Mapping[str, str], rows_read: int) -> Counts:
+def _counted(transaction: ArrowTransaction, tables: Tables, notes: Mapping[str, str], rows_read: int) -> Counts:
     changes = {
         row["change"]: row["rows"] for row in _query(transaction, compiled.notes("count_changes", tables), notes)
     }
@@ -183,11 +187,11 @@ def _counted(transaction: Transaction, tables: Tables, notes: Mapping[str, str],
     }
 
 
-def _execute(transaction: Transaction, statement: exp.Expr, notes: Mapping[str, str]) -> int:
+def _execute(transaction: ArrowTransaction, statement: exp.Expr, notes: Mapping[str, str]) -> int:
     return transaction.execute(sql(statement), _used(statement, notes))
 
 
-def _query(transaction: Transaction, statement: exp.Expr, notes: Mapping[str, str]) -> list[dict[str, Any]]:
+def _query(transaction: ArrowTransaction, statement: exp.Expr, notes: Mapping[str, str]) -> list[dict[str, Any]]:
     return transaction.query(sql(statement), _used(statement, notes)).read_all().to_pylist()
 
 
@@ -197,7 +201,7 @@ def _used(statement: exp.Expr, notes: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in notes.items() if name in named}
 
 
-def _columns(transaction: Transaction) -> dict[tuple[str, str], dict[str, str]]:
+def _columns(transaction: ArrowTransaction) -> dict[tuple[str, str], dict[str, str]]:
     """Return every table of the database by schema and name, with its columns and types; all names in lower case."""
     statement = (
         "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns "
@@ -210,7 +214,7 @@ def _columns(transaction: Transaction) -> dict[tuple[str, str], dict[str, str]]:
     return found
 
 
-def _homes(transaction: Transaction, contract: Contract, schema: str, good: str) -> dict[str, str]:
+def _homes(transaction: ArrowTransaction, contract: Contract, schema: str, good: str) -> dict[str, str]:
     """Return the schema of each table that the contract reads. Raises WrongDefinition for one that is not there."""
     present = _columns(transaction) | {(schema.lower(), good.lower()): dict.fromkeys(_lower_names(contract), "")}
     homes: dict[str, str] = {}

@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from manara.errors import Cancelled
-from manara.plugin.activity import NO_IDENTITY
+from manara.plugin.connection import NO_IDENTITY
 from manara.resources.factory import Factory
 from manara.resources.model import Activity, Pipeline
 from manara.runtime.bind import Binder

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pytest
 import sqlglot
+from sqlglot import exp
 
 from manara import clock
 from manara.errors import ManaraError, NotAllowed, NotFound, SourceMissing
@@ -222,15 +223,19 @@ class DatabaseSuite(ConnectorSuite):
 
         assert database.once(new_mark(), work) == {"inserted": 3, "updated": 2, "deleted": 3}
 
-    def test_arrow_rows_can_be_read_by_statements(self, database: Database, table: str) -> None:
+    def test_arrow_rows_are_loaded(self, database: Database, table: str) -> None:
         rows = pa.table({"n": pa.array([1, 2], pa.int32()), "t": ["a", None]})
 
         def work(transaction: Transaction) -> dict[str, Any]:
-            with transaction.register("incoming", pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches())):
-                return {"rows": transaction.execute(f"insert into {table} select n, t from incoming")}
+            incoming = pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches())
+            return {"rows": transaction.load(exp.to_table(table), incoming)}
 
         assert database.once(new_mark(), work) == {"rows": 2}
         assert numbers(database, table) == [1, 2]
+
+    def test_it_tells_the_columns_of_a_table(self, database: Database, table: str) -> None:
+        assert [name.lower() for name in database.columns(exp.to_table(table))] == ["n", "t"]
+        assert database.columns(exp.to_table("manara_suite_no_such_table")) == {}
 
     def test_what_the_database_refuses_is_an_error_of_ours(self, database: Database) -> None:
         with pytest.raises(ManaraError):

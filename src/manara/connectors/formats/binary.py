@@ -6,13 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from manara.connectors.files import (
+from manara.connectors.file_facts import metadata
+from manara.connectors.selection import (
     Settings,
     SourceFile,
     codec_of,
     join,
     location,
-    metadata,
     source_files,
     store_of,
 )

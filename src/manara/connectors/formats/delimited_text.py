@@ -10,9 +10,10 @@ from typing import Any, BinaryIO, Literal
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from manara.connectors.files import FileDataset, Settings, SourceFile, broken_file, same_columns
+from manara.connectors.files import FileDataset, broken_file, same_columns
 from manara.connectors.formats.csv_bytes import CsvBytes, Dialect
 from manara.connectors.formats.text import as_text
+from manara.connectors.selection import Settings, SourceFile
 from manara.errors import ManaraError, WrongDefinition
 from manara.plugin.dataset import DatasetGiven, Refused, Tally, dataset
 

@@ -12,9 +12,10 @@ from typing import Any, BinaryIO, cast
 import ijson
 import pyarrow as pa
 
-from manara.connectors.files import FileDataset, Settings, SourceFile, broken_file
+from manara.connectors.files import FileDataset, broken_file
 from manara.connectors.formats import json_path
 from manara.connectors.formats.text import as_text, json_text
+from manara.connectors.selection import Settings, SourceFile
 from manara.errors import ManaraError, WrongDefinition
 from manara.plugin.dataset import DatasetGiven, Refused, Tally, dataset
 

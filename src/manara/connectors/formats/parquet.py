@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from manara.connectors.files import FileDataset, Settings, SourceFile, broken_file, same_columns
+from manara.connectors.files import FileDataset, broken_file, same_columns
+from manara.connectors.selection import Settings, SourceFile
 from manara.errors import WrongDefinition
 from manara.plugin.dataset import DatasetGiven, Tally, dataset
 from manara.registry import near
