@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 K ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test torture check fix lint types bench docs serve lock clean
+.PHONY: help dev peers demo test torture check fix lint types bench docs serve lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
+
+peers: tests/peers/node_modules/.ready ## install the servers that tests talk to (Azurite; needs npm), in tests/peers
+
+tests/peers/node_modules/.ready: tests/peers/package-lock.json
+	@npm ci --prefix tests/peers --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 demo: $(READY) ## run the main job: the supply control tower on made data
 	@$(BIN)/manara demo supply
@@ -54,7 +60,7 @@ serve: docs ## show the documentation on http://127.0.0.1:8060
 
 lock: ## renew requirements/ after a change of dependencies (needs uv)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet -o requirements/core.txt
-	uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --quiet -o requirements/dev.txt
+	uv pip compile pyproject.toml --extra all --extra mssql --group dev --universal --generate-hashes --no-header --quiet -o requirements/dev.txt
 
 clean: ## remove .venv and everything built
 	rm -rf $(VENV) build supply-demo .mypy_cache .ruff_cache

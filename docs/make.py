@@ -98,8 +98,7 @@ def errors_page() -> str:
 def commands_page() -> str:
     """Every command with its arguments and options."""
     parts = ["# Commands\n\nExit code 0 when it succeeded, 1 when a run failed, 2 for wrong use.\n"]
-    group = get_command(cli)
-    for name, command in sorted(getattr(group, "commands", {}).items()):
+    for name, command in _commands(get_command(cli)):
         rows = []
         for option in command.params:
             shown = (
@@ -109,6 +108,15 @@ def commands_page() -> str:
             rows.append((f"`{shown}`", option.help or "", default))
         parts.append(f"## manara {name}\n\n{command.help}\n\n{table(('option', 'what', 'default'), rows)}")
     return "\n".join(parts)
+
+
+def _commands(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the commands by name, those of a group under its name."""
+    for name, command in sorted(getattr(group, "commands", {}).items()):
+        if getattr(command, "commands", None):
+            yield from _commands(command, f"{name} ")
+        else:
+            yield above + name, command
 
 
 PAGES = {

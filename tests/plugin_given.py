@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manara.errors import NotFound
 from manara.plugin.activity import ACTIVITIES, Given, Output, Reference
 from manara.plugin.connection import CONNECTORS, Connection, Database, LinkedServiceGiven, Mark, Store
 from manara.plugin.dataset import DATASETS, Dataset, DatasetGiven, Tally
@@ -41,6 +42,9 @@ class Place:
     reports: list[Mapping[str, Any]] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     steps: int = 0
+    cursor: Any = None
+    published: str = ""
+    warehouse: Database | None = None
 
     @property
     def store(self) -> Store:
@@ -50,6 +54,8 @@ class Place:
 
     @property
     def database(self) -> Database:
+        if self.warehouse is not None:
+            return self.warehouse
         found = self._connect("DuckDB", {"path": "warehouse.duckdb", "lockTimeout": 0.2})
         assert isinstance(found, Database)
         return found
@@ -71,10 +77,18 @@ class Place:
         kind = str(reference["type"])
         connection = self.database if kind.endswith("Table") else self.store
         properties = reference["typeProperties"]
-        return DATASETS.find(kind)(DatasetGiven(name="data", type=kind, properties=properties, connection=connection))
+        given = DatasetGiven(name="data", type=kind, properties=properties, connection=connection, text=self._text)
+        return DATASETS.find(kind)(given)
 
     def read(self, reference: Reference, **settings: Any) -> pa.Table:
         return self.dataset(reference).read(settings, Tally()).read_all()
+
+    def _text(self, kind: str, name: str) -> str:
+        """Return a file beside the JSON; the procedures are those of `texts` whose names begin with their folder."""
+        key = f"{kind}/{name}.sql" if kind == "local/procedure" else name
+        if key not in self.texts:
+            raise NotFound(f"There is no {kind} '{name}'.")
+        return self.texts[key]
 
     def run(
         self,
@@ -95,9 +109,12 @@ class Place:
             linked_service={"referenceName": "Warehouse"},
             mark=Mark(run_id=self.run_id, step=step or f"Work{self.steps}", attempt=1),
             dataset=self.dataset,
-            connect=lambda _reference: self.database,
-            text=lambda _kind, name: self.texts[name],
+            connect=lambda reference: self.store if reference["referenceName"] == "Files" else self.database,
+            text=self._text,
             report=self.reports.append,
+            root=self.folder,
+            cursor=self.cursor,
+            published_type=lambda _reference: self.published,
         )
         return ACTIVITIES.find(kind)(given)
 

@@ -34,12 +34,13 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What goes back: JSON, unless `text` is given."""
+    """What goes back: JSON, unless `text` is given. With the header `Cut` the line is closed before the end."""
 
     status: int = 200
     json: Any = None
     text: str | bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    ends_after: int | None = None
 
 
 class Server:
@@ -96,9 +97,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", **reply.headers}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        missing = 1 if "Cut" in reply.headers else 0
+        self.send_header("Content-Length", str(len(content) + missing))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content[: reply.ends_after])
+        self.close_connection = reply.ends_after is not None
+        self.close_connection = self.close_connection or bool(missing)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class has
         """Say nothing."""

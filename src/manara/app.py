@@ -20,6 +20,7 @@ from manara.runtime.recorder import Listener
 from manara.runtime.rerun import needed_for
 from manara.runtime.serve import serve
 from manara.runtime.worker import work
+from manara.secret import bearer
 from manara.settings import read_settings
 from manara.store.journal import Journal, journal_address
 from manara.store.record import PipelineRun, read_run
@@ -169,7 +170,11 @@ class Factory:
 
     def query(self, linked_service: str, statement: str) -> list[dict[str, Any]]:
         """Return the rows of a query on a linked service that is a database."""
-        binder = Binder(factory=self.definitions, batch_rows=self.settings.copy_batch_rows)
+        binder = Binder(
+            factory=self.definitions,
+            batch_rows=self.settings.copy_batch_rows,
+            identity=bearer(self.settings.web_token),
+        )
         connection = binder.connect({"referenceName": linked_service})
         if not isinstance(connection, Database):
             raise WrongDefinition(f"The linked service '{linked_service}' is no database.")

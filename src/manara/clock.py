@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,12 @@ def now() -> datetime:
     """Return the present moment, aware, in UTC."""
     held = _frozen.get()
     return held.now() if held else datetime.now(UTC)
+
+
+def teller() -> Callable[[], datetime]:
+    """Return what tells the present moment in any thread as `now` does here, where the clock may be held."""
+    held = _frozen.get()
+    return held.now if held else now
 
 
 def new_id() -> str:

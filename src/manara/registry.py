@@ -15,7 +15,27 @@ from manara.errors import Broken, Conflict, ManaraError, WrongDefinition
 
 P = TypeVar("P")
 
-_MODULE_OF_EXTRA = {"fastexcel": "excel", "xlsxwriter": "excel", "psycopg": "postgres", "cryptography": "web"}
+_MODULE_OF_EXTRA = {
+    "pyspark": "spark",
+    "fastavro": "avro",
+    "cramjam": "snappy",
+    "deltalake": "delta",
+    "fastexcel": "excel",
+    "xlsxwriter": "excel",
+    "paramiko": "sftp",
+    "psycopg": "postgres",
+    "pgpq": "postgres",
+    "adbc_driver_manager": "postgres",
+    "adbc_driver_postgresql": "postgres",
+    "azure": "cosmos",
+    "bson": "mongodb",
+    "mssql_python": "mssql",
+    "oracledb": "oracle",
+    "pymongo": "mongodb",
+    "pymysql": "mysql",
+    "pyodbc": "odbc",
+    "cryptography": "web",
+}
 
 
 class Registry(Generic[P]):
@@ -66,6 +86,12 @@ class Registry(Generic[P]):
             importlib.import_module(module)
         except ModuleNotFoundError as error:
             raise missing_library(error) from error
+        except ImportError as error:
+            if "shared object" not in str(error) and "Library not loaded" not in str(error):
+                raise
+            raise WrongDefinition(
+                f"A library of this machine is missing: {error}.", advice="Install it by the machine's own packages."
+            ) from error
 
     def _entry_points(self) -> dict[str, str]:
         if self._modules is None:

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from manara.errors import WrongDefinition
 
 STARS = "*****"
+KEY_VAULT_SECRET = "azurekeyvaultsecret"  # noqa: S105 # the name of a type
+"""The type of a reference to a secret in a Key Vault, in small letters."""
 
 _SECRET_NAMES = re.compile(
     r"authorization|.*(password|passwd|secret|api[-_]?key|functions?[-_]?key|subscription[-_]key|access[-_]?key"
-    r"|account[-_]?key|servicePrincipalKey)|(access|refresh|id|sas|bearer|auth)?[-_]?token|x-auth.*|pfx|(set-)?cookie",
+    r"|account[-_]?key|servicePrincipalKey)|(access|refresh|id|sas|bearer|auth)?[-_]?token|x-auth.*|pfx|(set-)?cookie"
+    r"|pass[-_]?phrase|privateKeyContent|embeddedCertData",
     re.IGNORECASE,
 )
 _NOT_SECRET = re.compile(r"secretName|secretVersion", re.IGNORECASE)
@@ -42,14 +46,17 @@ class Secret:
 def read_secret(value: Any, where: str) -> Secret:
     """Return the secret that stands in a definition: a text, or an object of type SecureString.
 
-    Raises WrongDefinition for anything else, such as a reference to a Key Vault, without showing it.
+    What a connector or an activity is given holds no references to Key Vaults any more: they have become SecureStrings
+    by then. Raises WrongDefinition for anything else, without showing it.
     """
+    if isinstance(value, Secret):
+        return value
     kind = str(value.get("type", "")).lower() if isinstance(value, Mapping) else ""
-    if kind == "azurekeyvaultsecret":
+    if kind == KEY_VAULT_SECRET:
         raise WrongDefinition(
-            f"The secret '{value.get('secretName')}' lies in a Key Vault, which cannot be asked from here.",
+            f"The secret '{value.get('secretName')}' lies in a Key Vault, and nothing has opened it.",
             where=where,
-            advice="Give it by a SecureString parameter of the pipeline or of the linked service.",
+            advice="Put the reference into the typeProperties of a linked service or of an activity.",
         )
     text = value.get("value") if isinstance(value, Mapping) and kind == "securestring" else value
     if not isinstance(text, str):
@@ -57,6 +64,45 @@ def read_secret(value: Any, where: str) -> Secret:
             "The secret is no text.", where=where, advice='Write {"type": "SecureString", "value": ...}.'
         )
     return Secret(text)
+
+
+def secret_names(secret: str, vault: str = "") -> list[str]:
+    """Return the names under which the environment holds a secret of a Key Vault, the first one found counts.
+
+    The first is for one vault only, by the name of its linked service.
+
+    >>> secret_names("dhis2-password", "Vault")
+    ['MANARA_SECRET_VAULT__DHIS2_PASSWORD', 'MANARA_SECRET_DHIS2_PASSWORD']
+    """
+    words = [re.sub(r"[^A-Z0-9]", "_", text.upper()) for text in (vault, secret)]
+    return ["MANARA_SECRET_" + "__".join(found) for found in (words, words[1:]) if all(found)]
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """Return the values of a `.env` file: `NAME=value` a line, `#` begins a comment line; none where it is missing.
+
+    A value may stand in quotes, which keep blanks at its ends; nothing in it is replaced. Raises WrongDefinition for a
+    line that says something else, without showing it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongDefinition("The file cannot be read.", where=str(path), advice="Save it as UTF-8.") from error
+    values = {}
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.removeprefix("export ").partition("=")
+        if not equals or not name.strip():
+            raise WrongDefinition(
+                "The line is no NAME=value.", where=f"{path}, line {number}", advice="Mend it, or take it away."
+            )
+        value = value.strip()
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        values[name.strip()] = value[1:-1] if quoted else value
+    return values
 
 
 def bearer(token: str) -> Callable[[str], Secret]:
@@ -85,6 +131,8 @@ def hidden(value: Any) -> Any:
     """
     if isinstance(value, str):
         return masked(value)
+    if isinstance(value, Secret):
+        return STARS
     if isinstance(value, Mapping):
         if str(value.get("type", "")).lower() == "securestring" and "value" in value:
             return {**value, "value": STARS}

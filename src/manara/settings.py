@@ -39,6 +39,11 @@ class Settings:
     worker_crash_at: str = _row(
         "", "commit", "For tests of durability: kill the process `after 12` commits, or `before` the twelfth."
     )
+    custom_allowed: bool = _row(
+        False,
+        "true or false",
+        "Whether a Custom activity may run its command on this machine, with the rights of who runs the pipeline.",
+    )
     copy_batch_rows: int = _row(65_536, "rows", "Rows in one Arrow batch: what a copy holds in memory at a time.")
 
 
@@ -127,6 +132,11 @@ def _typed(row: Row, value: Any, where: str) -> Any:
         if number is None or number < 1:
             raise WrongDefinition(f"'{value}' is no whole number above zero.", where=where, advice=f"Give {row.unit}.")
         return number
+    if row.type == "bool":
+        word = str(value).lower()
+        if word not in {"true", "false"}:
+            raise WrongDefinition(f"'{value}' is neither true nor false.", where=where, advice=f"Give {row.unit}.")
+        return word == "true"
     if not isinstance(value, str) or not value:
         raise WrongDefinition(f"'{value}' is no text.", where=where, advice=f"Give a {row.unit}.")
     return value

@@ -32,6 +32,6 @@ def test_no_more_is_read_ahead_than_allowed_and_closing_ends_the_thread() -> Non
 
     taken = ahead(items(), depth=2)
     next(taken)
-    taken.close()  # type: ignore[attr-defined]
+    taken.close()
     assert len(read) <= 6
     assert not [thread for thread in threading.enumerate() if thread.name == "read ahead"]

@@ -32,6 +32,7 @@ def test_the_output_has_the_fields_of_adf(place: Place) -> None:
         "dataRead": 12, "dataWritten": written, "filesRead": 1, "filesWritten": 1, "rowsRead": 2, "rowsCopied": 2,
         "copyDuration": 1, "errors": [], "effectiveIntegrationRuntime": "AutoResolveIntegrationRuntime (local)",
         "usedDataIntegrationUnits": 1, "usedParallelCopies": 1,
+        "dataConsistencyVerification": {"VerificationResult": "NotVerified"},
     }  # fmt: skip
     assert (details["source"], details["sink"]) == ({"type": "DelimitedText"}, {"type": "Parquet"})
     assert (details["status"], details["duration"]) == ("Succeeded", 1)

@@ -27,6 +27,16 @@ def test_the_fields_that_were_asked_for_are_told(place: Place, dataset: Json, fi
         ({"dataset": csv("b.csv"), "fieldList": ["size"]}, "UserErrorSourceBlobNotExist", "no file 'b.csv'"),
         ({"dataset": csv("b.csv"), "fieldList": ["sise"]}, "BadRequest", "'sise' is unknown. Did you mean 'size'"),
         ({"dataset": csv("b.csv"), "fieldList": []}, "BadRequest", "fieldList is empty"),
+        ({"dataset": csv("b.csv"), "fieldList": "size"}, "BadRequest", "fieldList is empty"),
+        (
+            {
+                "dataset": files("Binary", "in/"),
+                "fieldList": ["childItems"],
+                "storeSettings": {"modifiedDatetimeStart": "2024-01-01"},
+            },
+            "BadRequest",
+            "cannot be chosen by when they were modified",
+        ),
         ({"fieldList": ["size"]}, "BadRequest", "needs typeProperties.dataset"),
     ],
 )

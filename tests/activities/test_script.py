@@ -72,8 +72,11 @@ def test_all_scripts_are_one_transaction_that_is_done_once(place: Place) -> None
         ([_part(" -- nothing")], "holds no statement"),
         ([_part("select 'open")], "cannot be read"),
         ([_part("select 1", parameters=[_parameter("p", "Int32", "x")])], r"parameters\['p'\]: 'x' is no Int32"),
-        ([_part("select 1", parameters=[_parameter("p", "Int", 1)])], "type 'Int' is unknown"),
-        ([_part("select 1", parameters=[_parameter("p", "Int32", 1, direction="Output")])], "Only Input parameters"),
+        ([_part("select 1", parameters=[_parameter("p", "Intt", 1)])], "type 'Intt' is unknown"),
+        (
+            [_part("select 1", parameters=[_parameter("p", "Int32", 1, direction="Back")])],
+            "A direction is Input, Output",
+        ),
     ],
 )
 def test_a_script_that_cannot_run_is_told(place: Place, scripts: list[Json], says: str) -> None:

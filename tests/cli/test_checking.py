@@ -45,16 +45,16 @@ def test_faults_as_json_carry_their_severity(tmp_path: Path, capsys: Out) -> Non
 
 def test_coverage_counts_by_type_and_says_what_would_help(tmp_path: Path, capsys: Out) -> None:
     write(tmp_path, "linkedService", "Blob", {"type": "AzureBlobStorage"})
-    factory_of(tmp_path, good=WARNED, bad=pipeline(act("Book", "SynapseNotebook")))
+    factory_of(tmp_path, good=WARNED, bad=pipeline(act("Book", "ExecuteSSISPackage")))
     show_coverage(tmp_path, as_json=False)
     told = capsys.readouterr().out
     assert "Pipelines  1 runs, 0 need a stand-in, 1 cannot" in told
-    assert "Book: The activity type 'SynapseNotebook' does not run here." in told
+    assert "Book: The activity type 'ExecuteSSISPackage' does not run here." in told
     assert "Blob: Write a stand-in" in told
 
 
 def test_coverage_as_json_names_every_part(tmp_path: Path, capsys: Out) -> None:
-    factory_of(tmp_path, good=WARNED, broken=pipeline(act("B", "SynapseNotebook")))
+    factory_of(tmp_path, good=WARNED, broken=pipeline(act("B", "ExecuteSSISPackage")))
     (tmp_path / "pipeline" / "unread.json").write_text("{", encoding="utf-8")
     show_coverage(tmp_path, as_json=True)
     told = json.loads(capsys.readouterr().out)

@@ -98,7 +98,7 @@ def test_a_folder_in_use_is_not_overwritten(factory: Path) -> None:
         ),
         ("pipeline/load_csv.json", "@concat(", "@conact(", "conact"),
         ("dataset/InboxCsv.json", '"DelimitedText"', '"DelimitedTekst"', "'DelimitedTekst' does not run here"),
-        ("linkedService/Lake.json", '"FileServer"', '"AzureBlobFS"', "'AzureBlobFS' does not run here"),
+        ("linkedService/Lake.json", '"FileServer"', '"SapBW"', "'SapBW' does not run here"),
     ],
 )
 def test_a_fault_in_the_definitions_starts_nothing(factory: Path, file: str, old: str, new: str, says: str) -> None:

@@ -123,3 +123,29 @@ def test_a_folder_without_rights_is_not_allowed(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(NotAllowed, match=r"may not reach 'a.txt'"), FolderStore(root=tmp_path).create("a.txt"):
         pass
+
+
+@pytest.mark.parametrize("host", ["C:\\data", "d:/data", "\\\\server\\share", "//server/share", "file:///C:/data"])
+def test_a_place_of_windows_is_told_with_what_to_write_instead(tmp_path: Path, host: str) -> None:
+    secret = {"userId": "ann", "password": {"type": "SecureString", "value": "swordfish"}}
+    given = LinkedServiceGiven(name="Share", type="FileServer", properties={"host": host, **secret}, root=tmp_path)
+    with pytest.raises(WrongDefinition, match=r"local/linkedService/Share.json") as raised:
+        CONNECTORS.find("FileServer")(given)
+    assert "swordfish" not in str(raised.value)
+
+
+def test_a_host_may_be_an_address_of_this_machine(tmp_path: Path) -> None:
+    properties = {"host": f"file://{tmp_path}/in", "userId": "ann", "password": "swordfish"}
+    given = LinkedServiceGiven(name="Share", type="FileServer", properties=properties, root=tmp_path)
+    store = CONNECTORS.find("FileServer")(given)
+    assert isinstance(store, FolderStore)
+    assert store.root == tmp_path / "in"
+    assert "swordfish" not in repr(store)
+
+
+def test_files_made_in_bulk_are_there_when_the_block_ends(tmp_path: Path) -> None:
+    with FolderStore(root=tmp_path).bulk() as store:
+        for name in ("a", "deep/b"):
+            with store.create(name) as file:
+                file.write(b"1")
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"a", "b"}

@@ -114,7 +114,7 @@ def test_a_table_is_read(stock: Place, kind: str, settings: Json, rows: list[Jso
     [
         ({"sqlReaderQuery": "SELECT 1; SELECT 2"}, "holds 2 statements"),
         ({"sqlReaderQuery": "SELECT FROM WHERE ("}, "T-SQL cannot be read"),
-        ({"sqlReaderStoredProcedureName": "p"}, "Stored procedures cannot be read"),
+        ({"sqlReaderStoredProcedureName": "p"}, "Write local/procedure/p.sql"),
     ],
 )
 def test_a_query_that_cannot_be_read_is_told(stock: Place, settings: Json, says: str) -> None:

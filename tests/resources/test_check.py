@@ -138,7 +138,7 @@ def loop(*activities: Json, name: str = "Each", **more: Any) -> Json:
             "The parameters for the dataset 'Csv' are no object.",
         ),
         (pipeline(act("A", "OracleThing")), "The activity type 'OracleThing' does not run here."),
-        (pipeline(act("A", "DatabricksNotebook")), 'set "state": "Inactive" to pass it by'),
+        (pipeline(act("A", "ExecuteSSISPackage")), 'set "state": "Inactive" to pass it by'),
     ],
 )
 def test_what_azure_refuses_is_an_error(tmp_path: Path, properties: Json, says: str) -> None:
@@ -224,7 +224,7 @@ def test_a_credential_that_only_azure_can_read_is_a_warning(tmp_path: Path) -> N
     secret = {"host": "x", "encryptedCredential": "abc"}
     write(tmp_path, "linkedService", "Share", {"type": "FileServer", "typeProperties": secret})
     (fault,) = check(read_factory(tmp_path), known())
-    assert (fault.severity, fault.message) == ("warning", "Only Azure can read this credential.")
+    assert (fault.severity, fault.message) == ("warning", "Only Azure can read its credential.")
     assert "local/linkedService/Share.json" in fault.advice
 
 
@@ -233,3 +233,27 @@ def test_names_in_a_dataset_and_a_linked_service_are_looked_up(tmp_path: Path) -
     (told,) = faults_of(tmp_path, pipeline())
     place = "linkedService/L.json properties.typeProperties.host"
     assert told == f"{place}: The linked service has no parameter 'h'. There is none yet."
+
+
+@pytest.mark.parametrize(
+    ("activity", "says"),
+    [
+        (
+            act("A", "SynapseNotebook", notebook={"referenceName": "Clean"}),
+            "Write local/notebook/Clean.py (or .ipynb).",
+        ),
+        (
+            act("A", "Lookup", source={"type": "JsonSorce"}, dataset=reference("Csv", file="a")),
+            "Did you mean 'JsonSource'",
+        ),
+    ],
+    ids=["a notebook without its script", "a source that nobody knows"],
+)
+def test_what_will_not_do_its_work_is_a_warning(tmp_path: Path, activity: Json, says: str) -> None:
+    assert any(says in told for told in faults_of(tmp_path, pipeline(activity)))
+
+
+@pytest.mark.parametrize("kind", ["JsonSource", "BlobSource", "FileSystemSource", "SqlDWSource", "DuckDBSource", "@x"])
+def test_every_source_that_azure_or_manara_has_is_known(tmp_path: Path, kind: str) -> None:
+    look = act("A", "Lookup", source={"type": kind}, dataset=reference("Csv", file="a"))
+    assert not any("source type" in told for told in faults_of(tmp_path, pipeline(look)))

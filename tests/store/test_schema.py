@@ -14,6 +14,7 @@ from manara.store.queries import read
 from manara.store.schema import VERSION
 
 OLDEST = Path(__file__).parent / "schema_1.sql"
+OLDEST_POSTGRES = Path(__file__).parent / "schema_2_postgres.sql"
 RUNS = """
 insert into command values ('old', 'run', '{"pipeline": "p", "parameters": {}, "snapshot": "s"}', '2024-01-01T00:00Z');
 insert into command values ('done', 'run', '{"pipeline": "p", "parameters": {}, "snapshot": "s"}', '2024-01-01T00:00Z');
@@ -62,13 +63,37 @@ def test_the_tables_are_the_same_on_postgresql(tmp_path: Path, postgres: Callabl
     Journal(tmp_path / "new.sqlite").close()
     address = postgres()
     Journal(address).close()
+    assert columns_on(address) == columns_of(tmp_path / "new.sqlite")
+
+
+def columns_on(address: str) -> set[tuple[str, str, bool]]:
     query = """
         select c.table_name, c.column_name, k.column_name is not null
         from information_schema.columns as c
         left join information_schema.key_column_usage as k using (table_schema, table_name, column_name)
         where c.table_schema = current_schema() and c.table_name <> 'journal_version'"""
     with psycopg.connect(address) as connection:
-        assert set(connection.execute(query).fetchall()) == columns_of(tmp_path / "new.sqlite")
+        return set(connection.execute(query).fetchall())
+
+
+def indexes_on(address: str) -> set[tuple[str, ...]]:
+    query = "select tablename, indexname from pg_indexes where schemaname = current_schema()"
+    with psycopg.connect(address) as connection:
+        return set(connection.execute(query).fetchall())
+
+
+def test_a_journal_of_the_oldest_version_on_postgresql_becomes_the_one_from_scratch(
+    postgres: Callable[[], str],
+) -> None:
+    old, new = postgres(), postgres()
+    with psycopg.connect(old) as connection:
+        connection.execute(OLDEST_POSTGRES.read_bytes())
+        connection.execute("create table journal_version (version integer not null)")
+        connection.execute("insert into journal_version values (2)")
+    for address in (old, new):
+        Journal(address).close()
+    assert columns_on(old) == columns_on(new)
+    assert indexes_on(old) == indexes_on(new)
 
 
 def test_a_journal_of_a_newer_version_is_left_alone(address: Path | str) -> None:

@@ -28,6 +28,8 @@ from manara.table.cast import does_not_fit, safe_cast
         ("yes", "BOOLEAN", None),
         ("2024-03-01", "DATE", dt.date(2024, 3, 1)),
         ("31/12/2024", "DATE", None),
+        ("03-01-24", "DATE", None),
+        ("03-01-24", "TIMESTAMP", None),
         ("2024-03-01T12:00:00+02:00", "TIMESTAMP", dt.datetime(2024, 3, 1, 10)),  # noqa: DTZ001
         ("2024-03-01 12:00", "TIMESTAMP", dt.datetime(2024, 3, 1, 12)),  # noqa: DTZ001
         ("2024-02-30", "TIMESTAMP", None),

@@ -3,7 +3,7 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -20,7 +20,7 @@ class _Item(Generic[T]):
     error: BaseException | None = None
 
 
-def ahead(items: Iterator[T], depth: int = _DEPTH) -> Iterator[T]:
+def ahead(items: Iterator[T], depth: int = _DEPTH) -> Generator[T, None, None]:
     """Yield the items; a thread takes at most `depth` + 1 of them before they are asked for.
 
     The thread starts with the first item that is asked for, and has ended when the stream ends or is closed. An error
@@ -49,7 +49,14 @@ def _fill(items: Iterator[T], ready: "queue.Queue[_Item[T]]", stop: threading.Ev
         for item in items:
             ready.put(_Item(value=item))
             if stop.is_set():
+                _close(items)
                 return
     except BaseException as raised:  # noqa: BLE001 - carried over to the thread that takes the items
         error = raised
     ready.put(_Item(error=error))
+
+
+def _close(items: Iterator[T]) -> None:
+    """End a stream that nobody reads further: what it holds, threads too, is let go at once."""
+    if isinstance(items, Generator):
+        items.close()

@@ -1,146 +1,157 @@
 """The activity Copy: rows or files from one dataset to another, streaming, and counted to the last row."""
 
-import math
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from datetime import datetime
+import functools
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 
-import pyarrow as pa
-
-from manara import clock
-from manara.activities.ahead import ahead
-from manara.activities.mapping import Mapper, translation
-from manara.errors import Broken, WrongDefinition
+from manara.activities.copy_figures import Figures
+from manara.activities.copy_lane import by_duckdb
+from manara.activities.copy_log import CopyLog
+from manara.activities.copy_settings import CopySettings, copy_settings
+from manara.activities.copy_stream import Stream
+from manara.activities.mapping import Translation, translation
+from manara.errors import Cancelled, ManaraError, WrongDefinition
 from manara.plugin.activity import Given, Output, activity
-from manara.plugin.dataset import Refused, Tally, refuse_none
+from manara.plugin.dataset import AfterFile, ByParts, Dataset, InParts, Part
 
-_KB = 1024
-_REFUSED_SHOWN = 20
-_TEXT_SHOWN = 200
+_SMALL_BYTES = 4 << 20
+_TINY_BYTES = 1 << 20
+_SMALL_AT_A_TIME = 4
 
 
 @activity("Copy")
 def copy(given: Given) -> Output:
     """Copy what `inputs` name to what `outputs` name, and return ADF's figures (rule 97).
 
-    All rows arrive or none, and once, however often the step is tried. With enableSkipIncompatibleRow, broken rows are
-    left out, counted in rowsSkipped and named in `skippedRows` (the first 20); without it, the first one ends the copy.
+    All rows arrive or none, and once, however often the step is tried; where each file of the source becomes a file
+    of the sink, that holds of each file. With enableSkipIncompatibleRow, broken rows are left out, counted in
+    rowsSkipped, named in `skippedRows` (the first 20), and written to a log with their texts (`logFilePath`,
+    `refusedRowsPath`); without it, the first one ends the copy.
     """
-    source, sink = given.properties.get("source") or {}, given.properties.get("sink") or {}
     for side, found in (("inputs", given.inputs), ("outputs", given.outputs)):
         if len(found) != 1:
             raise WrongDefinition(f"A Copy needs one dataset in {side}, and has {len(found)}.", where=given.name)
-    return _Copy(given, source, sink).run()
+    return _Copy(given, copy_settings(given.properties)).run()
 
 
 class _Copy:
-    """One copy under way: what the source has read, and what has reached the sink."""
+    """One copy under way: as one stream, or as one for each file."""
 
-    def __init__(self, given: Given, source: Mapping[str, Any], sink: Mapping[str, Any]) -> None:
+    def __init__(self, given: Given, settings: CopySettings) -> None:
         self._given = given
-        self._source = source
-        self._sink = sink
-        self._is_binary = source.get("type") == "BinarySource"
-        self._skips = str(given.properties.get("enableSkipIncompatibleRow", False)).lower() == "true"
-        self._refused: list[Refused] = []
-        self._unread: list[int] = []
-        self._reading = Tally(refuse=self._refuse_unread)
-        self._tally = Tally(refuse=self._refuse)
+        self._settings = settings
+        self._told: Translation = translation(given.properties.get("translator"))
+        self._log = CopyLog(given, settings.log)
+        self._report_lock = threading.Lock()
+        self._figures = Figures(settings, self._report)
+        self._stop = threading.Event()
+        self._parallel = 1
 
     def run(self) -> Output:
-        started, seconds = clock.now(), time.perf_counter()
-        told = translation(self._given.properties.get("translator"))
         source, sink = (self._given.dataset(found[0]) for found in (self._given.inputs, self._given.outputs))
-        settings = {**self._source, "collectionReference": told.collection, "paths": told.paths}
-        rows = source.read(settings, self._reading)
-        mapper = Mapper(told, rows.schema, refuse=self._refuse, number=self._number)
-        stream = pa.RecordBatchReader.from_batches(mapper.schema, mapper.batches(self._counted(rows)))
-        added = sink.write(self._sink, stream, self._given.mark, self._tally)
-        self._reconcile()
-        return self._output(started, time.perf_counter() - seconds) | added
+        try:
+            pairs = self._pairs(source, sink)
+            streams = [self._one(source, sink)] if pairs is None else self._file_by_file(pairs)
+        finally:
+            self._log.close()
+        total = self._figures.total
+        if not (total.rows_skipped or total.files_skipped or (self._settings.log and self._settings.log.all_files)):
+            self._log.forget()
+        told = self._log.outputs()
+        output = self._figures.output(self._log.shown, _lane(streams), self._parallel) | told
+        for stream in streams:
+            output |= stream.added
+            if stream.tally.cursor is not None:
+                output["cursor"] = stream.tally.cursor
+        for work in [work for stream in streams for work in _afterwards(stream)]:
+            work()
+        return output
 
-    def _counted(self, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        """Yield the rows as they are read, a few batches ahead; count them, and report after each batch."""
-        for batch in ahead(iter(rows)):
-            self._tally.rows_read += 0 if self._is_binary else batch.num_rows
-            self._take_over()
-            yield batch
-            self._given.report(self._progress())
-        self._take_over()
-        self._tally.rows_read += len(self._unread)
+    def _one(self, source: Dataset, sink: Dataset, name: str = "", size_bytes: int | None = None) -> Stream:
+        """Copy one source into one sink, on DuckDB's lane where that is certain."""
+        stream = self._stream()
+        stream.is_small = size_bytes is not None and size_bytes <= _TINY_BYTES
+        stream.why_not = by_duckdb(stream, source, sink)
+        if stream.why_not:
+            stream.run(source, sink)
+        for file in [name] if name else stream.reading.origins.files():
+            self._log.copied(file)
+        return stream
 
-    def _take_over(self) -> None:
-        self._tally.files_read = self._reading.files_read
-        self._tally.data_read = self._reading.data_read
+    def _pairs(self, source: Dataset, sink: Dataset) -> list[tuple[Part, Dataset]] | None:
+        """Return the source's files, each with what writes it; None where the rows go as one stream."""
+        if not isinstance(source, InParts) or not isinstance(sink, ByParts):
+            return None
+        parts = source.parts(self._settings.source)
+        targets = sink.targets(self._settings.sink, [part.name for part in parts])
+        return None if targets is None else list(zip(parts, targets, strict=True))
 
-    def _refuse_unread(self, row: Refused) -> None:
-        """Take note of a row that the source could not read."""
-        self._unread.append(row.row)
-        self._refuse(row)
+    def _file_by_file(self, pairs: Sequence[tuple[Part, Dataset]]) -> list[Stream]:
+        """Copy the files, several at a time where they are small or the copy says so."""
+        self._figures.data_expected = sum(part.size_bytes for part, _ in pairs)
+        self._parallel = self._at_a_time(pairs)
+        streams: list[Stream] = []
 
-    def _refuse(self, row: Refused) -> None:
-        if not row.file:
-            row = replace(row, file=f"dataset '{self._given.inputs[0].get('referenceName', '')}'")
-        if not self._skips:
-            refuse_none(row)
-        self._tally.rows_skipped += 1
-        if len(self._refused) < _REFUSED_SHOWN:
-            self._refused.append(row)
+        def one(part: Part, target: Dataset) -> None:
+            try:
+                streams.append(self._one(part.dataset, target, part.name, part.size_bytes))
+            except ManaraError as error:
+                if not self._settings.may_leave_out(error):
+                    raise
+                self._figures.drop()
+                self._log.leave_out(part.name, str(error))
 
-    def _number(self, place: int) -> int:
-        """Return the number in the source of the row at `place` among those that could be read (one file)."""
-        for number in sorted(self._unread):
-            place += number <= place
-        return place
+        if self._parallel == 1:
+            for part, target in pairs:
+                one(part, target)
+        else:
+            self._at_once([functools.partial(one, part, target) for part, target in pairs])
+        return streams
 
-    def _reconcile(self) -> None:
-        tally = self._tally
-        if not self._is_binary and tally.rows_read != tally.rows_copied + tally.rows_skipped:
-            raise Broken(
-                f"{tally.rows_read} rows were read, but {tally.rows_copied} copied and {tally.rows_skipped} skipped.",
-                where=self._given.name,
-                advice="Report this: no row may get lost.",
-            )
+    def _at_a_time(self, pairs: Sequence[tuple[Part, Dataset]]) -> int:
+        small = sum(part.size_bytes for part, _ in pairs) <= _SMALL_BYTES * len(pairs)
+        wanted = self._settings.parallel or (min(_SMALL_AT_A_TIME, os.cpu_count() or 1) if small else 1)
+        return max(1, min(wanted, len(pairs)))
 
-    def _progress(self) -> dict[str, Any]:
-        tally = self._tally
-        rows = {} if self._is_binary else {"rowsRead": tally.rows_read, "rowsCopied": tally.rows_copied}
-        return {**rows, "dataRead": tally.data_read, "filesRead": tally.files_read}
+    def _at_once(self, works: Sequence[Callable[[], None]]) -> None:
+        """Do the works on threads; the first error stops the others at their next batch, and is raised."""
+        with ThreadPoolExecutor(self._parallel, thread_name_prefix="copy") as pool:
+            futures = [pool.submit(work) for work in works]
+            _, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+            if waiting:
+                self._stop.set()
+                for future in waiting:
+                    future.cancel()
+        errors = [error for future in futures if not future.cancelled() and (error := future.exception())]
+        if errors:
+            raise next((error for error in errors if not isinstance(error, Cancelled)), errors[0])
 
-    def _output(self, started: datetime, seconds: float) -> Output:
-        tally = self._tally
-        rows = {} if self._is_binary else {"rowsRead": tally.rows_read, "rowsCopied": tally.rows_copied}
-        skipped = {"rowsSkipped": tally.rows_skipped, "skippedRows": _shown(self._refused)} if self._skips else {}
-        duration = math.ceil(seconds)
-        return {
-            "dataRead": tally.data_read,
-            "dataWritten": tally.data_written,
-            "filesRead": tally.files_read,
-            "filesWritten": tally.files_written,
-            **rows,
-            **skipped,
-            "copyDuration": duration,
-            "throughput": round(tally.data_read / _KB / seconds, 3),
-            "errors": [],
-            "effectiveIntegrationRuntime": "AutoResolveIntegrationRuntime (local)",
-            "usedDataIntegrationUnits": 1,
-            "usedParallelCopies": 1,
-            "executionDetails": [
-                {
-                    "source": {"type": str(self._source.get("type", "")).removesuffix("Source")},
-                    "sink": {"type": str(self._sink.get("type", "")).removesuffix("Sink")},
-                    "status": "Succeeded",
-                    "start": clock.stamp(started),
-                    "duration": duration,
-                    "usedDataIntegrationUnits": 1,
-                    "usedParallelCopies": 1,
-                    "detailedDurations": {"queuingDuration": 0, "transferDuration": duration},
-                }
-            ],
-        }
+    def _stream(self) -> Stream:
+        return Stream(given=self._given, settings=self._settings, told=self._told, figures=self._figures, log=self._log)
+
+    def _report(self, figures: Mapping[str, Any]) -> None:
+        if self._stop.is_set():
+            raise Cancelled("Another file of this copy has failed.")
+        with self._report_lock:
+            self._given.report(figures)
 
 
-def _shown(rows: list[Refused]) -> list[dict[str, Any]]:
-    return [{"file": row.file, "row": row.row, "reason": row.reason, "text": row.text[:_TEXT_SHOWN]} for row in rows]
+def _lane(streams: Sequence[Stream]) -> dict[str, str]:
+    """Return which lane the rows went on, and why it was not DuckDB's."""
+    slow = next((stream for stream in streams if stream.why_not), None)
+    return {"lane": "Arrow", "reason": slow.why_not} if slow else {"lane": "DuckDB" if streams else "none"}
+
+
+def _afterwards(stream: Stream) -> Sequence[Callable[[], None]]:
+    """Return what the source wants done now that the sink holds everything.
+
+    Where an earlier attempt has committed the rows, only what belongs to the files that it had read.
+    """
+    if stream.was_read:
+        return stream.reading.afterwards
+    return [
+        work for work in stream.reading.afterwards if isinstance(work, AfterFile) and work.file in stream.tally.files
+    ]

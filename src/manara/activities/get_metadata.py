@@ -28,12 +28,20 @@ def get_metadata(given: Given) -> Output:
     if not reference:
         raise WrongDefinition("A GetMetadata needs typeProperties.dataset.", where=given.name)
     known = {field.lower(): field for field in _FIELDS}
-    asked = [str(field) for field in given.properties.get("fieldList") or ()]
+    told = given.properties.get("fieldList")
+    asked = [str(field) for field in told] if isinstance(told, list) else []
     unknown = [field for field in asked if field.lower() not in known]
     if unknown or not asked:
         raise WrongDefinition(
             f"The field '{unknown[0]}' is unknown." if unknown else "The fieldList is empty.",
             where=f"{given.name}: typeProperties.fieldList",
             advice=near(unknown[0] if unknown else "", _FIELDS),
+        )
+    settings = given.properties.get("storeSettings") or {}
+    if "childItems" in asked and (settings.get("modifiedDatetimeStart") or settings.get("modifiedDatetimeEnd")):
+        raise WrongDefinition(
+            "childItems cannot be chosen by when they were modified.",
+            where=f"{given.name}: typeProperties.storeSettings",
+            advice="Take modifiedDatetimeStart away here, and let the Copy choose the files by it.",
         )
     return given.dataset(reference).metadata([known[field.lower()] for field in asked])

@@ -14,13 +14,15 @@ _MOST_ROWS = 5_000
 def lookup(given: Given) -> Output:
     """Return `firstRow`, or with firstRowOnly false `count` and `value` (rules 89 and 90).
 
-    Without any row, `firstRow` is left out. Of more than 5,000 rows the first are kept; more than 4 MB fail.
+    Without any row, `firstRow` is left out. Of more than 5,000 rows the first are kept, and nothing tells so, as in
+    Azure; more than 4 MB fail.
     """
     reference = given.properties.get("dataset")
     if not reference:
         raise WrongDefinition("A Lookup needs typeProperties.dataset.", where=given.name)
     first_only = str(given.properties.get("firstRowOnly", True)).lower() != "false"
-    rows = given.dataset(reference).read(given.properties.get("source") or {}, Tally())
+    tally = Tally(tick=lambda: given.report({}))
+    rows = given.dataset(reference).read(given.properties.get("source") or {}, tally)
     found = list(plain_rows(rows, 1 if first_only else _MOST_ROWS))
     rows.close()
     output: dict[str, Any] = {"firstRow": found[0]} if first_only and found else {}

@@ -1,21 +1,16 @@
 """The mapping of a copy: which source column becomes which sink column, and as what type."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
-from sqlglot import exp
 
+from manara.activities.conversion import Conversion, Misfits, Settings, conversion
 from manara.errors import WrongDefinition
-from manara.plugin.dataset import Refused
 from manara.registry import near
-from manara.table.cast import does_not_fit, safe_cast
 
-_ROWS = "manara_rows"
-_WRONG = "manara_wrong"
 _AS_IT_IS = {"", "object", "byte[]"}
 _SQL_TYPES = {
     "boolean": "BOOLEAN",
@@ -37,23 +32,20 @@ _SQL_TYPES = {
     "datetimeoffset": "TIMESTAMP WITH TIME ZONE",
     "timespan": "TIME",
 }
-_MOMENTS = {"DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
-# The letters of .NET's date formats, longest first, in those of strptime.
-_DATE_LETTERS = {
-    "yyyy": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%m", "dd": "%d", "d": "%d", "HH": "%H",
-    "H": "%H", "hh": "%I", "h": "%I", "mm": "%M", "m": "%M", "ss": "%S", "s": "%S", "fffffff": "%f", "ffffff": "%f",
-    "fff": "%g", "tt": "%p", "zzz": "%z",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One mapped column: the source's by name or by place (from 1), and the sink's name and type in SQL."""
+    """One mapped column: the source's by name or by place (from 1), and the sink's name and type in SQL.
+
+    `form` is the .NET format of its dates, where it has one of its own.
+    """
 
     name: str = ""
     ordinal: int = 0
     sink: str
     sql_type: str = ""
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,24 +55,48 @@ class Translation:
     columns: tuple[Column, ...] = ()
     collection: str = ""
     paths: tuple[str, ...] = ()
-    date_format: str = ""
+    settings: Settings = field(default_factory=Settings)
 
 
-def translation(translator: Mapping[str, Any] | None) -> Translation:
-    """Return what a TabularTranslator says; raises WrongDefinition for one that cannot be followed."""
+def translation(translator: Mapping[str, Any] | str | None) -> Translation:
+    """Return what a TabularTranslator says, an object or its JSON text.
+
+    Raises WrongDefinition for one that cannot be followed.
+    """
+    translator = _object(translator, "translator")
     if not translator:
         return Translation()
     kind = translator.get("type", "TabularTranslator")
     if kind != "TabularTranslator":
         raise WrongDefinition(f"The translator '{kind}' is unknown.", advice="Known is: TabularTranslator.")
-    mappings = translator.get("mappings") or _older(translator)
-    settings = translator.get("typeConversionSettings") or {}
+    mappings = _mappings(translator)
     return Translation(
         columns=tuple(_column(index, mapping) for index, mapping in enumerate(mappings)),
         collection=str(translator.get("collectionReference") or ""),
         paths=_paths([mapping.get("source") or {} for mapping in mappings]),
-        date_format=_strptime(str(settings.get("dateTimeFormat") or "")),
+        settings=Settings.told(_object(translator.get("typeConversionSettings"), "translator.typeConversionSettings")),
     )
+
+
+def _object(value: Any, where: str) -> Mapping[str, Any]:
+    """Return an object that was given as such or as its JSON text."""
+    if isinstance(value, str) and value.strip():
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise WrongDefinition(f"{where} is no JSON: {error}. It says: {value[:60]}", where=where) from error
+    if value and not isinstance(value, Mapping):
+        raise WrongDefinition(f"{where} is an object, not {str(value)[:60]!r}.", where=where)
+    return value or {}
+
+
+def _mappings(translator: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found: Any = translator.get("mappings") or _older(translator)
+    if isinstance(found, str):
+        found = _object(f'{{"mappings": {found}}}', "translator.mappings")["mappings"]
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise WrongDefinition("translator.mappings is a list of objects.", where="translator.mappings")
+    return list(found)
 
 
 def _older(translator: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -106,11 +122,16 @@ def _column(index: int, mapping: Mapping[str, Any]) -> Column:
     ordinal = _whole(source.get("ordinal"), f"{where}.source.ordinal")
     if not name and not ordinal:
         raise WrongDefinition("A mapping's source needs a name, an ordinal or a path.", where=where)
-    target = str(sink.get("name") or source.get("name") or "")
+    place = _whole(sink.get("ordinal"), f"{where}.sink.ordinal")
+    target = str(sink.get("name") or sink.get("path") or (f"Prop_{place - 1}" if place else source.get("name") or ""))
     if not target:
         raise WrongDefinition("A mapping's sink needs a name.", where=f"{where}.sink")
     return Column(
-        name=name, ordinal=0 if name else ordinal, sink=target, sql_type=_sql_type(sink, f"{where}.sink.type")
+        name=name,
+        ordinal=0 if name else ordinal,
+        sink=target,
+        sql_type=_sql_type(sink, f"{where}.sink.type"),
+        form=str(source.get("format") or sink.get("format") or ""),
     )
 
 
@@ -135,102 +156,89 @@ def _sql_type(sink: Mapping[str, Any], where: str) -> str:
     return _SQL_TYPES[name]
 
 
-def _strptime(pattern: str) -> str:
-    """Return the .NET date format in the letters of strptime.
-
-    >>> _strptime("dd/MM/yyyy HH:mm")
-    '%d/%m/%Y %H:%M'
-    """
-    found, rest = "", pattern
-    while rest:
-        letters = next((key for key in sorted(_DATE_LETTERS, key=len, reverse=True) if rest.startswith(key)), "")
-        found += _DATE_LETTERS.get(letters, rest[0].replace("%", "%%"))
-        rest = rest[len(letters) or 1 :]
-    return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cast:
-    """One column to be cast: its place among the sink's, the value, and whether it does not fit."""
-
-    place: int
-    source: int
-    value: exp.Expression
-    wrong: exp.Expression
-
-
 class Mapper:
     """The mapping, fitted to the columns that the source really has.
 
-    `number` turns a row's place in the stream (from 1) into its number in the source, for the rows that are refused.
+    `refuse` is called with the rows of a batch that have a value which does not fit its type: their places in the
+    stream (from 1), the rows as they were read, and the reasons.
     """
 
     def __init__(
-        self, told: Translation, source: pa.Schema, *, refuse: Callable[[Refused], None], number: Callable[[int], int]
+        self, told: Translation, source: pa.Schema, *, refuse: Callable[[list[int], pa.RecordBatch, list[str]], None]
     ) -> None:
         self._refuse = refuse
-        self._number = number
         self._done = 0
         columns = told.columns or tuple(Column(name=name, sink=name) for name in source.names)
-        self._names = [column.sink for column in columns]
         self._taken = [_place(column, source) if told.columns else index for index, column in enumerate(columns)]
-        self._casts = list(_casts(columns, self._taken, source, told.date_format))
-        self._database = _memory() if self._casts else None
-        self.schema = self._cast(pa.RecordBatch.from_pylist([], source)).schema
+        _check_names(columns)
+        self._conversions: dict[int, Conversion] = {}
+        fields = []
+        for place, (index, column) in enumerate(zip(self._taken, columns, strict=True)):
+            read = source.field(index)
+            found = conversion(read.type, column.sql_type, column.form, told.settings) if column.sql_type else None
+            if found:
+                self._conversions[place] = found
+            fields.append(pa.field(column.sink, found.arrow if found else read.type))
+        self.schema = pa.schema(fields)
 
-    def batches(self, rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    @property
+    def is_plain(self) -> bool:
+        """Whether columns are only chosen and named, and no value is converted."""
+        return not self._conversions
+
+    @property
+    def taken(self) -> Sequence[int]:
+        """The places of the source's columns (from 0) in the order of the sink's."""
+        return self._taken
+
+    def batches(self, rows: Iterable[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
         """Yield the rows under the sink's names and types. A row with a value that does not fit is refused whole."""
         for batch in rows:
-            yield self._cast(batch)
+            yield self._mapped(batch)
             self._done += batch.num_rows
 
-    def _cast(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _mapped(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns = [batch.column(index) for index in self._taken]
-        if self._database is None:
-            return pa.RecordBatch.from_arrays(columns, names=self._names)
-        sources = sorted({cast.source for cast in self._casts})
-        wide = pa.table([batch.column(index) for index in sources], names=[_numbered(index) for index in sources])
-        self._database.register(_ROWS, wide)
-        result = self._database.sql(self._statement()).to_arrow_table().combine_chunks()
-        self._database.unregister(_ROWS)
-        for index, cast in enumerate(self._casts):
-            columns[cast.place] = _whole_column(result.column(index))
-        fitted = pa.RecordBatch.from_arrays(columns, names=self._names)
-        wrong = result.column(len(self._casts))
-        if not pc.any(wrong).as_py():
+        wrong: dict[int, Misfits] = {}
+        for place, convert in self._conversions.items():
+            columns[place], misfits = convert(columns[place])
+            if misfits is not None:
+                wrong[place] = misfits
+        fitted = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        if not wrong:
             return fitted
-        self._tell(batch, result, wrong)
-        return fitted.filter(pc.invert(_whole_column(wrong)))
+        return fitted.filter(_all_but(self._tell(batch, wrong), batch.num_rows))
 
-    def _statement(self) -> str:
-        values = [exp.alias_(cast.value, f"value_{index}") for index, cast in enumerate(self._casts)]
-        wrongs = [exp.alias_(cast.wrong, f"{_WRONG}_{index}") for index, cast in enumerate(self._casts)]
-        any_wrong = exp.alias_(exp.or_(*(cast.wrong for cast in self._casts)), _WRONG)
-        return exp.select(*values, any_wrong, *wrongs).from_(_ROWS).sql("duckdb")
-
-    def _tell(self, batch: pa.RecordBatch, result: pa.Table, wrong: "pa.ChunkedArray[Any]") -> None:
-        """Hand every row with a value that does not fit to `refuse`, with the values and the types."""
-        for index in (at for at, flag in enumerate(wrong.to_pylist()) if flag):
-            reasons = [
-                f"'{batch.column(cast.source)[index].as_py()}' in the column '{batch.schema.names[cast.source]}' is no "
-                f"{cast.value.meta['type']}"
-                for place, cast in enumerate(self._casts)
-                if result.column(len(self._casts) + 1 + place)[index].as_py()
-            ]
-            text = str(batch.slice(index, 1).to_pylist()[0])
-            number = self._number(self._done + index + 1)
-            self._refuse(Refused(file="", row=number, text=text, reason="; ".join(reasons)))
+    def _tell(self, batch: pa.RecordBatch, wrong: Mapping[int, Misfits]) -> list[int]:
+        """Hand the rows with a value that does not fit to `refuse`, and return where they stand in the batch."""
+        reasons: dict[int, list[str]] = {}
+        for place, misfits in wrong.items():
+            index, kind = self._taken[place], self._conversions[place].sql_type
+            name, column = batch.schema.names[index], batch.column(index)
+            for at in misfits:
+                reasons.setdefault(at, []).append(f"'{column[at].as_py()}' in the column '{name}' is no {kind}")
+        bad = sorted(reasons)
+        places = [self._done + at + 1 for at in bad]
+        self._refuse(places, batch.take(pa.array(bad, pa.int64())), ["; ".join(reasons[at]) for at in bad])
+        return bad
 
 
-def _memory() -> duckdb.DuckDBPyConnection:
-    database = duckdb.connect()
-    database.execute("load icu")
-    database.execute("set TimeZone = 'UTC'")
-    return database
+def _all_but(bad: Sequence[int], count: int) -> "pa.Array[Any]":
+    """Return the mask of `count` rows that leaves the bad ones out."""
+    kept = bytearray(b"\x01") * count
+    for at in bad:
+        kept[at] = 0
+    return pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(bytes(kept))]).cast(pa.bool_())
 
 
-def _numbered(index: int) -> str:
-    return f"column_{index}"
+def _check_names(columns: Sequence[Column]) -> None:
+    names = [column.sink for column in columns]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise WrongDefinition(
+            f"The mapping writes the column '{twice[0]}' twice.",
+            advice="Give each column of the sink a name of its own.",
+        )
 
 
 def _place(column: Column, source: pa.Schema) -> int:
@@ -250,22 +258,3 @@ def _place(column: Column, source: pa.Schema) -> int:
         advice=near(column.name, names),
         code="UserErrorInvalidColumnMappingColumnNotFound",
     )
-
-
-def _casts(columns: Sequence[Column], taken: Sequence[int], source: pa.Schema, date_format: str) -> Iterator[_Cast]:
-    for place, (index, column) in enumerate(zip(taken, columns, strict=True)):
-        kind = source.field(index).type
-        if not column.sql_type or (column.sql_type == "VARCHAR" and pa.types.is_string(kind)):
-            continue
-        value = exp.column(_numbered(index))
-        cast = safe_cast(value, kind, column.sql_type)
-        if date_format and column.sql_type in _MOMENTS and pa.types.is_string(kind):
-            moment = exp.func("try_strptime", value.copy(), exp.Literal.string(date_format), dialect="duckdb")
-            cast = exp.cast(moment, column.sql_type, dialect="duckdb")
-        cast.meta["type"] = column.sql_type
-        yield _Cast(place=place, source=index, value=cast, wrong=does_not_fit(value, cast))
-
-
-def _whole_column(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
-    joined = column.combine_chunks()
-    return joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined

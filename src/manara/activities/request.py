@@ -204,7 +204,7 @@ def _certificate(authentication: Mapping[str, Any], where: str) -> dict[str, Sec
 
 def _from_pfx(content: bytes, password: str, where: str) -> str:
     try:
-        from manara.activities.pfx import pem_of  # noqa: PLC0415 # its library is an extra
+        from manara.pfx import pem_of  # noqa: PLC0415 # its library is an extra
     except ModuleNotFoundError as error:
         raise missing_library(error) from error
     return pem_of(content, password, where)

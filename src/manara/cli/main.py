@@ -24,12 +24,18 @@ cli = typer.Typer(
     rich_markup_mode="rich",
 )
 
+cursor = typer.Typer(no_args_is_help=True, help="Where activities go on at their next run: look, and change it.")
+cli.add_typer(cursor, name="cursor")
+
 FactoryFolder = Annotated[Path, typer.Option("--factory", "-f", help="The factory's folder.", metavar="DIR")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", help="A parameter of the pipeline.", metavar="NAME=VALUE")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
 RunId = Annotated[str, typer.Argument(help="The run's id, the start of it, or 'last'.", metavar="RUN")]
+CursorName = Annotated[
+    str, typer.Argument(help="The cursor's id, the start of it, ACTIVITY or PIPELINE/ACTIVITY.", metavar="CURSOR")
+]
 HERE = Path()
 
 
@@ -214,6 +220,47 @@ def logs(
     from manara.cli.logs import show_logs
 
     show_logs(factory, run_id, follow=follow, as_json=as_json)
+
+
+@cursor.command(name="list")
+def cursor_list(
+    factory: FactoryFolder = HERE,
+    pipeline: Annotated[str | None, typer.Option(help="Only those of this pipeline.", metavar="NAME")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List where activities go on at their next run."""
+    from manara.cli.cursor import show_cursors
+
+    show_cursors(factory, pipeline=pipeline, as_json=as_json)
+
+
+@cursor.command(name="show")
+def cursor_show(name: CursorName, factory: FactoryFolder = HERE, as_json: AsJson = False) -> None:
+    """Show one of them: where it goes on, which run left it, and what it belongs to."""
+    from manara.cli.cursor import show_cursor
+
+    show_cursor(factory, name, as_json=as_json)
+
+
+@cursor.command(name="set")
+def cursor_set(
+    name: CursorName,
+    value: Annotated[str, typer.Argument(help="Where to go on, in the form that the cursor has: a text, or JSON.")],
+    factory: FactoryFolder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Let the next run go on elsewhere: from an earlier date, to load anew what came since."""
+    from manara.cli.cursor import change_cursor
+
+    change_cursor(factory, name, value, as_json=as_json)
+
+
+@cursor.command(name="reset")
+def cursor_reset(name: CursorName, factory: FactoryFolder = HERE, as_json: AsJson = False) -> None:
+    """Let the next run begin from the start."""
+    from manara.cli.cursor import change_cursor
+
+    change_cursor(factory, name, None, as_json=as_json)
 
 
 @cli.command(name="eval")

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -14,12 +14,14 @@ from rich.text import Text
 from manara import clock
 from manara.cli.gantt import MARKS, bar
 from manara.cli.tree import Node, RunTree
-from manara.cli.words import length
+from manara.cli.words import going, length
 from manara.runtime.recorder import Progress
 from manara.store.journal import Event
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 MOST_ROUNDS = 12
+PLAIN_EVERY = timedelta(seconds=10)
+"""How often plain lines tell of an activity that is at work."""
 
 
 class LiveScreen:
@@ -51,6 +53,7 @@ class PlainScreen:
     def __init__(self, console: Console) -> None:
         self._tree = RunTree()
         self._console = console
+        self._told: dict[tuple[str, str], datetime] = {}
 
     def __enter__(self) -> "PlainScreen":
         return self
@@ -60,8 +63,14 @@ class PlainScreen:
 
     def __call__(self, event: Event | Progress) -> None:
         node = self._tree.add(event)
-        if not isinstance(event, Event) or event.kind != "ended" or node is None:
+        if isinstance(event, Progress):
+            self._tell_progress(event, node)
             return
+        if event.kind == "started":
+            self._told[event.run_id, event.step] = event.at
+        if event.kind != "ended" or node is None:
+            return
+        self._told.pop((event.run_id, event.step), None)
         names = self._tree.path_to(node)
         moved = node.rows is not None and not node.inside
         if moved or len(names) == 1 or node.status in ("Failed", "Cancelled"):
@@ -70,6 +79,18 @@ class PlainScreen:
             line = f"{event.at:%H:%M:%S} {node.status:<9} {' > '.join(names)}"
             message = f": {node.message}" if node.message else ""
             self._console.print(f"{line}  ({told}){message}", markup=False, highlight=False, soft_wrap=True)
+
+    def _tell_progress(self, progress: Progress, node: Node | None) -> None:
+        now = clock.now()
+        last = self._told.get((progress.run_id, progress.step))
+        if node is None or last is None or now - last < PLAIN_EVERY:
+            return
+        self._told[progress.run_id, progress.step] = now
+        told = ", ".join(
+            part for part in (_rows(node), going(node.figures, node.seconds(now)), _time(node, now)) if part
+        )
+        line = f"{now:%H:%M:%S} {'at work':<9} {' > '.join(self._tree.path_to(node))}  ({told})"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class SilentScreen:
@@ -136,6 +157,8 @@ class _Lines:
             name.append(f"  {node.kind}", style="dim")
         if len(node.tries) > 1:
             name.append(f"  {len(node.tries)} tries", style="yellow")
+        if node.is_at_work:
+            name.append(_going(node, self.now, is_short=bool(self.bars)), style="cyan")
         if node.rounds is not None:
             ended = sum(child.shown != "InProgress" for child in node.inside.values())
             name.append(f"  {ended}/{len(node.rounds)}", style="dim")
@@ -169,6 +192,11 @@ def _folded(node: Node) -> dict[int, str]:
             left = rounds if status == "Succeeded" else rounds[MOST_ROUNDS:]
             folded |= {id(child): status for child in left}
     return folded
+
+
+def _going(node: Node, now: datetime, *, is_short: bool) -> str:
+    told = going(node.figures, node.seconds(now), is_short=is_short)
+    return f"  {told}" if told else ""
 
 
 def _rows(node: Node) -> str:

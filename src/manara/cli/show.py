@@ -20,7 +20,8 @@ from manara.cli.tree import Node, RunTree
 from manara.cli.words import length, moment, named_values, one_line
 from manara.errors import NotFound, WrongDefinition
 from manara.registry import near
-from manara.store.record import ActivityRun, PipelineRun, Story, find_run, read_run
+from manara.runtime.recorder import Progress
+from manara.store.record import IN_PROGRESS, ActivityRun, PipelineRun, Story, find_run, read_run
 
 _PIPED_WIDTH = 120
 _MOST_FAILED = 20
@@ -35,6 +36,8 @@ def show_run(folder: Path, run: str, *, activity: str | None, whole: bool, as_js
         if activity is None and not as_json:
             for event in Story(journal, told.run_id).news():
                 tree.add(event)
+            for progress in _progress(told):
+                tree.add(progress)
     path, found = find_activity(told, activity) if activity is not None else ("", None)
     if as_json:
         shown = {**found.as_json(), "activityPath": path} if found else told.as_json()
@@ -47,6 +50,15 @@ def show_run(folder: Path, run: str, *, activity: str | None, whole: bool, as_js
         _show_activity(console, path, found)
     else:
         _show_whole(console, told, tree.root, whole=whole)
+
+
+def _progress(run: PipelineRun) -> Iterator[Progress]:
+    """Yield what the activities at work have done so far, in the run and in those that it called."""
+    for step, activity in run.activities.items():
+        if activity.child:
+            yield from _progress(activity.child)
+        elif activity.status == IN_PROGRESS and activity.output:
+            yield Progress(run_id=run.run_id, step=step, figures=activity.output)
 
 
 def find_activity(run: PipelineRun, text: str) -> tuple[str, ActivityRun]:
@@ -129,7 +141,7 @@ def _show_activity(console: Console, path: str, activity: ActivityRun) -> None:
         console.print(f"  called {activity.child.pipeline}, run {activity.child.run_id}", style="dim")
     parts: list[tuple[str, Mapping[str, Any] | None]] = [
         ("input", activity.input),
-        ("output", activity.output),
+        ("so far" if activity.status == IN_PROGRESS else "output", activity.output),
         ("error", activity.error),
     ]
     for name, value in parts:

@@ -54,6 +54,11 @@ class Node:
         return self.name.startswith("[")
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether this is an activity that goes on now and has said what it has done so far."""
+        return self.status == "InProgress" and bool(self.figures) and not self.inside
+
+    @property
     def shown(self) -> str:
         """The status to show; that of a round follows from what is inside it."""
         if not self.is_round:
@@ -115,7 +120,7 @@ class RunTree:
         match event.kind:
             case "started":
                 node.kind, node.status, node.started, node.ended = body["type"], "InProgress", event.at, None
-                node.message = ""
+                node.message, node.figures = "", {}
             case "decided" if body["name"] == "items":
                 node.rounds = [label_of(item) for item in body["value"]]
             case "ended" | "runEnded":

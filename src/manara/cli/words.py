@@ -1,6 +1,7 @@
 """Times, lengths of time and values as a person reads them on one line."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,3 +46,45 @@ def value_line(value: Any, most: int = 120) -> str:
 def named_values(values: dict[str, Any], most: int = 60) -> str:
     """Return `name = value` pairs on one line, each value cut to `most` characters."""
     return ", ".join(f"{name} = {value_line(value, most)}" for name, value in values.items())
+
+
+def size(count: float) -> str:
+    """Return a number of bytes.
+
+    >>> size(900), size(12_345), size(3_400_000_000)
+    ('900 B', '12.3 kB', '3.4 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5 and unit == "B":
+            return f"{count:.0f} B"
+        if count < 999.5:
+            return f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def going(figures: Mapping[str, Any], seconds: float | None, *, is_short: bool = False) -> str:
+    """Return what an activity at work has done so far on one line: bytes, rate, share and estimated rest.
+
+    `seconds` is how long it has been at work; without it, and in its first second, no rate is told. The short form
+    tells only the share and the rest.
+
+    >>> going({"rowsRead": 120_000, "dataRead": 48_000_000, "percent": 40.0, "secondsLeft": 6}, 4)
+    '48.0 MB, 30,000 rows/s, 40 %, about 6 s left'
+    """
+    rows, data = _number(figures, "rowsRead"), _number(figures, "dataRead")
+    files, percent, left = (_number(figures, name) for name in ("filesRead", "percent", "secondsLeft"))
+    rate = seconds if seconds and seconds >= 1 else None
+    told = [
+        size(data) if data else "",
+        f"{files:,.0f} files" if files and files > 1 else "",
+        f"{rows / rate:,.0f} rows/s" if rows and rate else f"{size(data / rate)}/s" if data and rate else "",
+        f"{min(percent, 100):.0f} %" if percent else "",
+        f"about {f'{left:.0f} s' if left < 60 else length(left)} left" if left else "",
+    ][-2 if is_short else 0 :]
+    return ", ".join(part for part in told if part)
+
+
+def _number(figures: Mapping[str, Any], name: str) -> float | None:
+    value = figures.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -36,6 +36,7 @@ _COLUMNS = """
 select column_name, data_type from information_schema.columns
 where lower(table_name) = lower($1) and lower(table_schema) = lower($2) order by ordinal_position
 """
+_TABLES = "select table_name from information_schema.tables where lower(table_schema) = lower($1)"
 
 
 @connector("DuckDB")
@@ -87,6 +88,9 @@ class DuckDBDatabase:
 
     def columns(self, table: exp.Table) -> dict[str, str]:
         return _columns(self.query(_COLUMNS, [table.name, table.db or _OWN_SCHEMA]))
+
+    def tables(self, schema: str) -> list[str]:
+        return [str(row["table_name"]) for row in self.query(_TABLES, [schema or _OWN_SCHEMA]).read_all().to_pylist()]
 
     def once(self, mark: Mark, work: Callable[["DuckDBTransaction"], dict[str, Any]]) -> dict[str, Any]:
         with self.file.writing(), self.file.cursor() as cursor, translated():
@@ -142,6 +146,9 @@ class DuckDBTransaction:
 
     def columns(self, table: exp.Table) -> dict[str, str]:
         return _columns(self.query(_COLUMNS, [table.name, table.db or _OWN_SCHEMA]))
+
+    def tables(self, schema: str) -> list[str]:
+        return [str(row["table_name"]) for row in self.query(_TABLES, [schema or _OWN_SCHEMA]).read_all().to_pylist()]
 
     def load(self, table: exp.Table, rows: pa.RecordBatchReader) -> int:
         names = [exp.column(name, quoted=True) for name in rows.schema.names]

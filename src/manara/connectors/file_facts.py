@@ -32,6 +32,8 @@ def metadata(given: DatasetGiven, fields: Sequence[str]) -> dict[str, Any]:
 
 
 def _has(info: FileInfo, field: str) -> bool:
+    if field in {"created", "lastModified"}:
+        return info.modified.timestamp() != 0  # a folder that is only the beginning of names was never written
     return field != "childItems" if not info.is_folder else field not in {"size", "contentMD5"}
 
 

@@ -3,10 +3,11 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -17,6 +18,7 @@ from manara.plugin.connection import FileInfo, LinkedServiceGiven, connector
 
 _UNFINISHED = ".manara-unfinished-"
 _ABANDONED_AFTER = timedelta(days=1)
+_WINDOWS = re.compile(r"/?[A-Za-z]:([\\/]|$)|\\\\|//[^/]")
 
 
 @connector("FileServer")
@@ -24,7 +26,8 @@ def file_server(given: LinkedServiceGiven) -> "FolderStore":
     """Return the folder that `host` names, relative to the factory's folder, as a store.
 
     With `followLinks: true`, files that are symbolic links to places outside the folder may be read; folders that
-    lead outside stay closed. The folder is made when something is written first.
+    lead outside stay closed. The folder is made when something is written first. `userId` and `password` are not
+    needed here and not looked at. Raises WrongDefinition for a drive or a share of Windows.
     """
     host = given.properties.get("host")
     if not isinstance(host, str) or not host.strip():
@@ -33,16 +36,30 @@ def file_server(given: LinkedServiceGiven) -> "FolderStore":
             where=f"linked service '{given.name}'",
             advice='Write for instance "host": "data".',
         )
-    root = given.root / Path(host.replace("\\", "/")).expanduser()
+    plain = host.strip().removeprefix("file://")
+    if _WINDOWS.match(plain):
+        raise WrongDefinition(
+            f"'{host}' is a place of Windows, which this machine does not have.",
+            where=f"linked service '{given.name}'",
+            advice=f'Write local/linkedService/{given.name}.json with a folder of this machine as "host": '
+            "it takes the published one's place here.",
+        )
+    root = given.root / Path(plain.replace("\\", "/")).expanduser()
     return FolderStore(root=root.resolve(), follow_links=given.properties.get("followLinks") is True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderStore:
-    """The files below one folder."""
+    """The files below one folder.
+
+    `swept` are the folders in which what killed processes left was looked for already. Within `bulk`, `unsynced` are
+    those whose lists of names are not yet known to be on the disk.
+    """
 
     root: Path
     follow_links: bool = False
+    swept: set[Path] = field(default_factory=set, repr=False, compare=False)
+    unsynced: set[Path] | None = field(default=None, repr=False, compare=False)
 
     def info(self, path: str) -> FileInfo | None:
         local = self._inside(path)
@@ -53,10 +70,9 @@ class FolderStore:
         local = self._inside(folder)
         if not local.is_dir():
             raise SourceMissing(f"There is no folder '{folder}'.", where=str(self.root), advice=_nearest(local))
-        with _translated(folder):
-            entries = sorted(entry.name for entry in local.iterdir() if not entry.name.startswith(_UNFINISHED))
-            found = ((local / name, f"{folder}/{name}".strip("/")) for name in entries)
-            return [_info(entry, path) for entry, path in found if entry.exists()]
+        with _translated(folder), os.scandir(local) as entries:
+            found = [_entry(entry, folder) for entry in entries if not entry.name.startswith(_UNFINISHED)]
+        return sorted((info for info in found if info), key=lambda info: info.name)
 
     def open(self, path: str) -> BinaryIO:
         local = self._inside(path)
@@ -71,8 +87,7 @@ class FolderStore:
         if local.is_dir():
             raise WrongDefinition(f"'{path}' is a folder; a file cannot take its place.", where=str(self.root))
         with _translated(path):
-            local.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(local.parent)
+            self._ready(local.parent)
             unfinished = local.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
             try:
                 with unfinished.open("xb") as file:
@@ -80,9 +95,30 @@ class FolderStore:
                     file.flush()
                     os.fsync(file.fileno())
                 unfinished.replace(local)
-                _sync_folder(local.parent)
-            finally:
+            except BaseException:
                 unfinished.unlink(missing_ok=True)
+                raise
+            if self.unsynced is None:
+                _sync_folder(local.parent)
+
+    @contextlib.contextmanager
+    def bulk(self) -> Iterator["FolderStore"]:
+        unsynced: set[Path] = set()
+        yield replace(self, unsynced=unsynced)
+        with _translated(""):
+            for folder in unsynced:
+                _sync_folder(folder)
+
+    def _ready(self, folder: Path) -> None:
+        """Make the folder, and remove once what killed processes left in it."""
+        if folder not in self.swept:
+            _make(folder)
+            _sweep(folder)
+            self.swept.add(folder)
+        elif not folder.is_dir():
+            _make(folder)
+        if self.unsynced is not None:
+            self.unsynced.add(folder)
 
     def delete(self, path: str) -> None:
         local = self._inside(path)
@@ -123,6 +159,30 @@ def _info(local: Path, path: str) -> FileInfo:
         size_bytes=0 if is_folder else facts.st_size,
         modified=datetime.fromtimestamp(facts.st_mtime, UTC),
     )
+
+
+def _entry(entry: "os.DirEntry[str]", folder: str) -> FileInfo | None:
+    """Return what a folder's list says of one name; None for a link that leads nowhere, or what is gone already."""
+    try:
+        facts = entry.stat()
+        is_folder = entry.is_dir()
+    except FileNotFoundError:
+        return None
+    return FileInfo(
+        path=f"{folder}/{entry.name}".strip("/"),
+        is_folder=is_folder,
+        size_bytes=0 if is_folder else facts.st_size,
+        modified=datetime.fromtimestamp(facts.st_mtime, UTC),
+    )
+
+
+def _make(folder: Path) -> None:
+    """Make the folder and those above it; their names are on the disk when this returns."""
+    missing = [folder, *folder.parents]
+    missing = missing[: next((index for index, one in enumerate(missing) if one.is_dir()), len(missing))]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        _sync_folder(made.parent)
 
 
 def _nearest(local: Path) -> str:

@@ -1,250 +1,160 @@
-"""The loading of rows into a table inside an open transaction: insert or upsert, with casts that refuse rows."""
+"""The loading of rows into a table inside an open transaction: insert or upsert, with casts that refuse rows.
+
+What a database must bring is in `manara.plugin.connection.Transaction`: `execute`, `query`, `columns` and `load`, and
+the name of its dialect. The differences between the dialects stand in `connectors/dialects.py`:
+
+| what differs | where |
+|---|---|
+| what a column takes, by the type's name that `columns` tells (`nvarchar(20)`, `number(9,2)`) | `kind_of` |
+| the type of a column that `tableOption: autoCreate` makes | `made_type` |
+| the temporary table in which rows wait to be merged | `stage_table`, `made_stage` |
+| an update from rows (an Update with FROM; Oracle's MERGE; sqlglot makes MySQL's JOIN of it) | `update_from` |
+| placeholders of parameters | nowhere: what is run here has none |
+
+`load` gets rows whose names are the table's and whose Arrow types are those of `kind_of` (a decimal of any size as a
+text). A transaction that is also `Undoable` lets a load refuse rows that the database itself does not take (a null in
+a column NOT NULL, a key that is there already) one by one; without it such a row ends the load. One that `ListsTables`
+lets errors name near tables.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
 
-from manara.errors import NotFound, WrongDefinition
-from manara.plugin.connection import ArrowTransaction
+from manara.connectors.arrow_load import ArrowLoad
+from manara.connectors.dialects import made_stage, made_table, stage_table, update_from
+from manara.connectors.fitting import Fitting
+from manara.connectors.load_plan import keys_of, matched, may_be_made
+from manara.errors import BadRows, Conflict
+from manara.plugin.connection import ArrowTransaction, Transaction, Undoable
 from manara.plugin.dataset import Refused, Tally
-from manara.registry import near
-from manara.table.cast import does_not_fit, safe_cast
 
-_SOURCE, _STAGE, _NUMBER = "manara_source", "manara_stage", "manara_row"
-_OWN_SCHEMA = "main"
-_COLUMNS = """
-select column_name, data_type from information_schema.columns
-where lower(table_name) = lower($1) and lower(table_schema) = lower($2) order by ordinal_position
-"""
-_TABLES = "select table_name from information_schema.tables where lower(table_schema) = lower($1)"
-
-
-class Queries(Protocol):
-    """What can be asked: a database or a transaction."""
-
-    def query(self, statement: str, parameters: list[Any]) -> pa.RecordBatchReader:
-        """Return the rows of a query."""
-
-
-def columns_of(database: Queries, table: exp.Table) -> dict[str, str]:
-    """Return the table's columns and their types in SQL; nothing where there is no such table."""
-    rows = database.query(_COLUMNS, [table.name, table.db or _OWN_SCHEMA]).read_all().to_pylist()
-    return {row["column_name"]: row["data_type"] for row in rows}
-
-
-def no_table(database: Queries, table: exp.Table) -> NotFound:
-    """Return the error for a table that is not there, with near names."""
-    rows = database.query(_TABLES, [table.db or _OWN_SCHEMA]).read_all().to_pylist()
-    known = [row["table_name"] for row in rows if not row["table_name"].startswith("manara_")]
-    return NotFound(f"There is no table '{table.name}'.", advice=near(table.name, known))
+_NUMBER = "manara_row"
+_TOGETHER = 50_000
+"""How many rows are tried at once where rows that the database does not take are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """One load. Rows whose values do not fit the table's types are refused one by one."""
+    """One load. Rows whose values do not fit the table's types are refused one by one, and the others loaded."""
 
     table: exp.Table
     settings: Mapping[str, Any]
-    transaction: ArrowTransaction
+    transaction: Transaction
     tally: Tally
     dialect: str
 
     def run(self, rows: pa.RecordBatchReader) -> None:
         """Load all rows, and add them to the tally."""
-        rows = self._weighed(rows)
-        columns = columns_of(self.transaction, self.table) or self._made(rows.schema)
-        targets = self._matched(rows.schema, columns)
-        keys = self._keys(targets)
-        casts = {
-            target: safe_cast(_column(name), rows.schema.field(name).type, columns[target])
-            for name, target in targets.items()
-            if not _fits(rows.schema.field(name).type, columns[target])
-        }
-        if keys or casts:
-            self._by_stage(rows, targets, casts, keys)
+        if isinstance(self.transaction, ArrowTransaction):
+            ArrowLoad(
+                table=self.table,
+                settings=self.settings,
+                transaction=self.transaction,
+                tally=self.tally,
+                dialect=self.dialect,
+            ).run(rows)
+            return
+        columns = self.transaction.columns(self.table) or self._made(rows.schema)
+        targets = matched(self.table, rows.schema, columns)
+        keys = keys_of(self.settings, targets)
+        fitting = Fitting(targets, columns, dialect=self.dialect, table=self.table.name, keys=keys, tally=self.tally)
+        if keys:
+            self._merge(fitting, rows, list(targets.values()), keys)
+        elif self.tally.skips and isinstance(self.transaction, Undoable):
+            self._insert_what_is_taken(fitting, rows, self.transaction)
         else:
-            self._insert(rows, targets)
-
-    def _weighed(self, rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
-        def batches() -> Iterator[pa.RecordBatch]:
-            for batch in rows:
-                self.tally.data_written += batch.nbytes
-                yield batch
-
-        return pa.RecordBatchReader.from_batches(rows.schema, batches())
+            fit = pa.RecordBatchReader.from_batches(fitting.schema, fitting.batches(rows))
+            self.tally.rows_copied += self.transaction.load(self.table, fit)
 
     def _made(self, schema: pa.Schema) -> dict[str, str]:
         """Make the table from the rows' columns when `tableOption` is autoCreate, and return its columns."""
-        if self.settings.get("tableOption") != "autoCreate":
-            error = no_table(self.transaction, self.table)
-            error.advice += " Or set tableOption to autoCreate in the sink."
-            raise error
-        if self.table.db:
-            self._execute(exp.Create(kind="SCHEMA", this=exp.Table(db=self.table.args["db"]), exists=True))
-        with self.transaction.register(_SOURCE, schema.empty_table()):
-            self._execute(exp.Create(kind="TABLE", this=self.table.copy(), expression=exp.select("*").from_(_SOURCE)))
-        return columns_of(self.transaction, self.table)
+        may_be_made(self.transaction, self.table, self.settings)
+        if self.table.db and self.dialect == "postgres":
+            folder = exp.Create(kind="SCHEMA", this=exp.Table(db=self.table.args["db"].copy()), exists=True)
+            self.transaction.execute(folder.sql(self.dialect))
+        self.transaction.execute(made_table(self.table, schema, self.dialect))
+        return self.transaction.columns(self.table)
 
-    def _matched(self, schema: pa.Schema, columns: Mapping[str, str]) -> dict[str, str]:
-        """Return for each column of the rows the table's: of the same name, or else of the same letters."""
-        folded = {name.lower(): name for name in columns}
-        targets = {name: name if name in columns else folded.get(name.lower(), "") for name in schema.names}
-        lost = [name for name, target in targets.items() if not target]
-        if lost:
-            raise WrongDefinition(
-                f"The table '{self.table.name}' has no column {_quoted(lost)}. The rows have "
-                f"{_quoted(schema.names)}; the table has {_quoted(columns)}.",
-                advice="Map the columns in the copy's translator, or add them to the table.",
-                code="UserErrorInvalidColumnName",
-            )
-        return targets
+    def _insert_what_is_taken(self, fitting: Fitting, rows: pa.RecordBatchReader, transaction: Undoable) -> None:
+        """Insert the rows in pieces, each of which is taken back and halved when the database refuses a row of it."""
+        for piece in _pieces(fitting.batches(rows)):
+            self._try(piece, fitting.schema, transaction)
 
-    def _keys(self, targets: Mapping[str, str]) -> list[str]:
-        if str(self.settings.get("writeBehavior") or "insert").lower() != "upsert":
-            return []
-        keys = (self.settings.get("upsertSettings") or {}).get("keys") or []
-        lost = [key for key in keys if key not in targets.values()]
-        if lost or not keys:
-            raise WrongDefinition(
-                f"The upsert's keys {_quoted(lost)} are no columns of the rows."
-                if lost
-                else "An upsert needs its keys.",
-                where="sink.upsertSettings.keys",
-                advice=near(lost[0], targets.values()) if lost else 'Write "upsertSettings": {"keys": ["id"]}.',
-            )
-        return list(keys)
+    def _try(self, piece: pa.RecordBatch, schema: pa.Schema, transaction: Undoable) -> None:
+        try:
+            with transaction.attempt():
+                loaded = transaction.load(self.table, pa.RecordBatchReader.from_batches(schema, [piece]))
+        except (BadRows, Conflict) as error:
+            if piece.num_rows == 1:
+                text = str(piece.to_pylist()[0])
+                self.tally.refuse(Refused(file=self.table.name, row=0, text=text, reason=error.message.rstrip(".")))
+                return
+            half = piece.num_rows // 2
+            self._try(piece.slice(0, half), schema, transaction)
+            self._try(piece.slice(half), schema, transaction)
+        else:
+            self.tally.rows_copied += loaded
 
-    def _insert(self, rows: pa.RecordBatchReader, targets: Mapping[str, str]) -> None:
-        taken = exp.select(*(_column(name) for name in targets)).from_(_SOURCE)
-        with self.transaction.register(_SOURCE, rows):
-            self.tally.rows_copied += self._execute(self._into(targets, taken))
-
-    def _by_stage(
-        self,
-        rows: pa.RecordBatchReader,
-        targets: Mapping[str, str],
-        casts: Mapping[str, exp.Expression],
-        keys: list[str],
-    ) -> None:
-        stage = exp.Create(
-            kind="TABLE",
-            this=exp.to_table(_STAGE),
-            expression=exp.select("*").from_(_SOURCE),
-            properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
+    def _merge(self, fitting: Fitting, rows: pa.RecordBatchReader, targets: list[str], keys: list[str]) -> None:
+        """Let the rows wait in a table of their own; update by those whose keys are there, and insert the others."""
+        stage = stage_table(self.dialect, self._folder())
+        columns = [_column(target) for target in targets]
+        number = exp.alias_(exp.cast(exp.Literal.number(0), "bigint"), _NUMBER, quoted=True)
+        empty = exp.select(*columns, number).from_(self.table.copy()).where("1 = 0")
+        self.transaction.execute(made_stage(stage, empty, self.dialect))
+        schema = fitting.schema.append(pa.field(_NUMBER, pa.int64()))
+        numbered = pa.RecordBatchReader.from_batches(schema, _numbered(fitting.batches(rows)))
+        self.tally.rows_copied += self.transaction.load(stage, numbered)
+        same: Any = exp.and_(
+            *(exp.EQ(this=_column(key, self.table.name), expression=_column(key, "s")) for key in keys)
         )
-        with self.transaction.register(_SOURCE, _numbered(rows)):
-            staged = self._execute(stage)
-        misfits = {
-            name: does_not_fit(_column(name), casts[target]) for name, target in targets.items() if target in casts
-        }
-        refused = self._refuse(misfits)
-        good = exp.select(
-            *(exp.alias_(casts.get(target, _column(name)), target, quoted=True) for name, target in targets.items())
-        )
-        good = good.from_(_STAGE)
-        if misfits:
-            good = good.where(exp.not_(exp.or_(*misfits.values())))
-        self._execute(self._merge(targets, good, keys) if keys else self._into(targets, good))
-        self.transaction.execute(f"drop table {_STAGE}")
-        self.tally.rows_copied += staged - refused
+        last = _last(stage, columns, keys)
+        if changed := [target for target in targets if target not in keys]:
+            self.transaction.execute(update_from(self.table, changed, last.subquery("s"), same, self.dialect))
+        there = exp.select(exp.Literal.number(1)).from_(self.table.copy()).where(same)
+        fresh = exp.select(*(_column(target, "s") for target in targets)).from_(last.subquery("s"))
+        fresh = fresh.where(exp.not_(exp.Exists(this=there)))
+        into = exp.Schema(this=self.table.copy(), expressions=[column.this.copy() for column in columns])
+        self.transaction.execute(exp.Insert(this=into, expression=fresh).sql(self.dialect))
+        kind = "temporary table" if self.dialect == "mysql" and not stage.db else "table"
+        self.transaction.execute(f"drop {kind} {stage.sql(self.dialect)}")
 
-    def _refuse(self, misfits: Mapping[str, exp.Expression]) -> int:
-        """Hand the rows with a value that does not fit to the tally, and return how many they are."""
-        if not misfits:
-            return 0
-        wrong = exp.select(
-            "*", *(exp.alias_(misfit, f"{_NUMBER}_{index}") for index, misfit in enumerate(misfits.values()))
-        )
-        wrong = wrong.from_(_STAGE).where(exp.or_(*misfits.values())).order_by(_NUMBER)
-        count = 0
-        for batch in self.transaction.query(wrong.sql(self.dialect)):
-            for row in batch.to_pylist():
-                number = row.pop(_NUMBER)
-                flags = [bool(row.pop(f"{_NUMBER}_{index}")) for index in range(len(misfits))]
-                names = [name for name, flag in zip(misfits, flags, strict=True) if flag]
-                told = "; ".join(f"'{row[name]}' does not fit the column '{name}'" for name in names)
-                self.tally.refuse(Refused(file=self.table.name, row=number, text=str(row), reason=told))
-                count += 1
-        return count
-
-    def _into(self, targets: Mapping[str, str], rows: exp.Select) -> exp.Insert:
-        columns = [exp.to_identifier(target, quoted=True) for target in targets.values()]
-        return exp.Insert(this=exp.Schema(this=self.table.copy(), expressions=columns), expression=rows)
-
-    def _merge(self, targets: Mapping[str, str], good: exp.Select, keys: list[str]) -> exp.Merge:
-        """Return the upsert; of rows with the same key, the last stands."""
-        others = [target for target in targets.values() if target not in keys]
-        newest = exp.Window(
-            this=exp.RowNumber(),
-            partition_by=[_column(key) for key in keys],
-            order=exp.Order(expressions=[exp.Ordered(this=_column(_NUMBER), desc=True)]),
-        )
-        numbered = good.select(_column(_NUMBER)).subquery("r")
-        last = exp.select("*").from_(numbered).qualify(exp.EQ(this=newest, expression=exp.Literal.number(1)))
-        same = exp.and_(*(exp.NullSafeEQ(this=_column(key, "t"), expression=_column(key, "s")) for key in keys))
-        changed = [exp.EQ(this=_column(name), expression=_column(name, "s")) for name in others]
-        update = exp.When(matched=True, then=exp.Update(expressions=changed)) if others else None
-        insert = exp.When(
-            matched=False,
-            then=exp.Insert(
-                this=exp.Tuple(expressions=[_column(name) for name in targets.values()]),
-                expression=exp.Tuple(expressions=[_column(name, "s") for name in targets.values()]),
-            ),
-        )
-        return exp.Merge(
-            this=exp.alias_(self.table.copy(), "t", table=True),
-            using=last.subquery("s"),
-            on=same,
-            whens=exp.Whens(expressions=[when for when in (update, insert) if when]),
-        )
-
-    def _execute(self, tree: exp.Expression) -> int:
-        return self.transaction.execute(tree.sql(self.dialect))
+    def _folder(self) -> str:
+        """Return the schema in which the stage is to be a real table, nothing where a temporary one will do."""
+        told = self.settings.get("upsertSettings") or {}
+        wants_real = str(told.get("useTempDB", True)).lower() == "false"
+        return str(told.get("interimSchemaName") or "") if wants_real else ""
 
 
-def _numbered(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
-    """Return the rows with their numbers, from 1, in a column of its own."""
-    schema = rows.schema.append(pa.field(_NUMBER, pa.int64()))
+def _last(stage: exp.Table, columns: list[exp.Column], keys: list[str]) -> exp.Select:
+    """Return the rows of the stage; of those with the same keys, the last one."""
+    newest = exp.Window(
+        this=exp.RowNumber(),
+        partition_by=[_column(key) for key in keys],
+        order=exp.Order(expressions=[exp.Ordered(this=_column(_NUMBER), desc=True, nulls_first=True)]),
+    )
+    numbered = exp.select(*columns, exp.alias_(newest, "manara_newest", quoted=True)).from_(stage.copy())
+    is_newest = exp.EQ(this=_column("manara_newest"), expression=exp.Literal.number(1))
+    return exp.select(*columns).from_(numbered.subquery("n")).where(is_newest)
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        done = 0
-        for batch in rows:
-            numbers = pa.array(range(done + 1, done + batch.num_rows + 1), pa.int64())
-            yield batch.append_column(_NUMBER, numbers)
-            done += batch.num_rows
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches with the numbers of their rows, from 1, in a column of its own."""
+    done = 0
+    for batch in batches:
+        yield batch.append_column(_NUMBER, pa.array(range(done + 1, done + batch.num_rows + 1), pa.int64()))
+        done += batch.num_rows
+
+
+def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for start in range(0, batch.num_rows, _TOGETHER):
+            yield batch.slice(start, _TOGETHER)
 
 
 def _column(name: str, table: str = "") -> exp.Column:
     return exp.column(name, table=table or None, quoted=True)
-
-
-def _quoted(names: Any) -> str:
-    return ", ".join(f"'{name}'" for name in names)
-
-
-def _fits(source: pa.DataType, target: str) -> bool:
-    """Return whether every value of the Arrow type is one of the SQL type."""
-    kind = target.removesuffix(" WITH TIME ZONE").split("(")[0]
-    return any(test(source) and kind in kinds for test, kinds in _FITTING)
-
-
-_FITTING = (
-    (pa.types.is_string, ("VARCHAR",)),
-    (pa.types.is_large_string, ("VARCHAR",)),
-    (pa.types.is_boolean, ("BOOLEAN",)),
-    (pa.types.is_int8, ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE")),
-    (pa.types.is_int16, ("SMALLINT", "INTEGER", "BIGINT", "DOUBLE")),
-    (pa.types.is_int32, ("INTEGER", "BIGINT", "DOUBLE")),
-    (pa.types.is_int64, ("BIGINT",)),
-    (pa.types.is_float32, ("FLOAT", "DOUBLE")),
-    (pa.types.is_float64, ("DOUBLE",)),
-    (pa.types.is_date, ("DATE",)),
-    (pa.types.is_timestamp, ("TIMESTAMP", "TIMESTAMP_NS")),
-    (pa.types.is_time, ("TIME",)),
-    (pa.types.is_binary, ("BLOB",)),
-)

@@ -1,40 +1,53 @@
 """Datasets that are tables of a database: read by name or by query, written in one transaction."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
+from manara.connectors.additional import Additional
+from manara.connectors.dialects import made_table
 from manara.connectors.file_facts import interim_type
-from manara.connectors.files import additional_columns, with_additional
-from manara.connectors.table_load import Load, columns_of, no_table
+from manara.connectors.load_plan import no_table
+from manara.connectors.table_load import Load
+from manara.connectors.table_parts import partitioned, settled
 from manara.errors import SourceMissing, WrongDefinition
-from manara.plugin.connection import ArrowTransaction, Database, Mark, Transaction
-from manara.plugin.dataset import DatasetGiven, Tally, dataset
+from manara.plugin.connection import Database, Mark, Transaction
+from manara.plugin.dataset import DatasetGiven, Tally, dataset, noted, restore
+from manara.table.batch import Batch, ReadOnly
+from manara.table.dialects import dialect_of
+from manara.table.procedure import plain_name, script_of
 
 Settings = Mapping[str, Any]
-Node = TypeVar("Node", bound=exp.Expression)
 
-_QUERIES = ("sqlReaderQuery", "query")
-_TSQL = {"AzureSqlTable", "SqlServerTable"}
-_NUMBERS = ("rows_read", "rows_skipped", "rows_copied", "files_read", "files_written", "data_read", "data_written")
+_QUERIES = ("sqlReaderQuery", "query", "oracleReaderQuery", "tableQuery")
+_ROWS = "rows"
 
 
-@dataset("DuckDBTable", "AzureSqlTable", "SqlServerTable")
+@dataset(
+    "DuckDBTable", "SQLiteTable", "AzureSqlTable", "AzureSqlMITable", "AzureSqlDWTable", "SqlServerTable",
+    "AmazonRdsForSqlServerTable", "PostgreSqlTable", "PostgreSqlV2Table", "AzurePostgreSqlTable", "MySqlTable",
+    "AzureMySqlTable", "MariaDBTable", "OracleTable", "AmazonRdsForOracleTable", "SnowflakeTable", "SnowflakeV2Table",
+    "OdbcTable", "RelationalTable",
+)  # fmt: skip
 def table(given: DatasetGiven) -> "TableDataset":
     """Return the table that `schema` and `table` name (or the older `tableName`).
 
-    It is read whole, or by the source's `sqlReaderQuery` or `query`. Queries of AzureSqlTable and SqlServerTable are
-    T-SQL, put into the words of the database that stands in for it; its schema `dbo` is then the database's own.
+    It is read whole, by the source's `query` (`sqlReaderQuery`, `oracleReaderQuery`), or by a stored procedure
+    (`sqlReaderStoredProcedureName` with its parameters). What is written in the SQL of the dataset's type is put into
+    the words of the database that stands in for it; SQL Server's schema `dbo` is then the database's own. A large
+    table of PostgreSQL is read in parts at once, which all see the same moment; `partitionOption` with its settings
+    divides by a column. `queryTimeout` and `isolationLevel` count where the database has them (PostgreSQL).
+
+    It is written by insert, upsert with `keys`, or by a stored procedure, in one transaction with `preCopyScript`.
     """
     if not isinstance(given.connection, Database):
         raise WrongDefinition(
             f"The dataset '{given.name}' of type {given.type} needs a linked service that is a database.",
-            advice="Point it at a DuckDB linked service.",
+            advice="Point it at one, such as a DuckDB linked service.",
         )
     return TableDataset(given=given, database=given.connection)
 
@@ -47,16 +60,16 @@ class TableDataset:
     database: Database
 
     def read(self, settings: Settings, tally: Tally) -> pa.RecordBatchReader:
-        rows = self.database.query(self._query(settings))
-        additional = additional_columns(settings)
-        schema = pa.schema([*rows.schema, *(pa.field(name, pa.string()) for name in additional)])
+        database = settled(self.database, settings)
+        rows = self._rows(database, settings)
+        additional = Additional.of(settings, rows.schema)
 
         def batches() -> Iterator[pa.RecordBatch]:
             for batch in rows:
                 tally.data_read += batch.nbytes
-                yield with_additional(batch, additional, "")
+                yield additional.to(batch, "")
 
-        return pa.RecordBatchReader.from_batches(schema, batches())
+        return pa.RecordBatchReader.from_batches(additional.schema(rows.schema), batches())
 
     def write(self, settings: Settings, rows: pa.RecordBatchReader, mark: Mark, tally: Tally) -> dict[str, Any]:
         ran = False
@@ -64,31 +77,30 @@ class TableDataset:
         def work(transaction: Transaction) -> dict[str, Any]:
             nonlocal ran
             ran = True
-            if not isinstance(transaction, ArrowTransaction):
-                raise WrongDefinition("Tables of this database cannot be written.", where=self.given.name)
             if settings.get("preCopyScript"):
-                for statement in self._statements(str(settings["preCopyScript"])):
-                    transaction.execute(statement)
-            load = Load(
-                table=self._table(), settings=settings, transaction=transaction, tally=tally, dialect=self._dialect
-            )
-            load.run(rows)
-            return {name: getattr(tally, name) for name in _NUMBERS}
+                self._batch(transaction).run(str(settings["preCopyScript"]))
+            if settings.get("sqlWriterStoredProcedureName"):
+                self._by_procedure(transaction, settings, rows, tally)
+            else:
+                Load(
+                    table=self._table(), settings=settings, transaction=transaction, tally=tally, dialect=self._dialect
+                ).run(rows)
+            return noted(tally)
 
-        noted = self.database.once(mark, work)
+        found = self.database.once(mark, work)
         if not ran:
-            for name in _NUMBERS:
-                setattr(tally, name, noted[name])
+            restore(tally, found)
         return {}
 
     def metadata(self, fields: Sequence[str]) -> dict[str, Any]:
         target = self._table()
-        if not columns_of(self.database, target):
+        if not self.database.columns(target):
             if "exists" in fields:
                 return {"exists": False}
             error = no_table(self.database, target)
             raise SourceMissing(error.message, advice=error.advice)
-        schema = self.database.query(exp.select("*").from_(target).limit(0).sql(self._dialect)).schema
+        empty = exp.select("*").from_(target).where("1 = 0").sql(self._dialect)
+        schema = self.database.query(empty).schema
         structure = [{"name": column.name, "type": interim_type(column.type)} for column in schema]
         facts = {"exists": True, "itemName": target.name, "structure": structure, "columnCount": len(structure)}
         return {name: facts[name] for name in fields if name in facts}
@@ -97,42 +109,94 @@ class TableDataset:
     def _dialect(self) -> str:
         return self.database.dialect
 
-    def _query(self, settings: Settings) -> str:
-        if settings.get("sqlReaderStoredProcedureName"):
-            raise WrongDefinition("Stored procedures cannot be read.", advice="Write the query in sqlReaderQuery.")
+    @property
+    def _written(self) -> str:
+        """The dialect that the definition is written in."""
+        return dialect_of(self.given.type) or self._dialect
+
+    def _rows(self, database: Database, settings: Settings) -> pa.RecordBatchReader:
+        """Return the rows of the table, the query or the procedure."""
+        procedure = settings.get("sqlReaderStoredProcedureName")
         told = next((str(settings[name]) for name in _QUERIES if settings.get(name)), "")
-        if not told:
-            return exp.select("*").from_(self._table()).sql(self._dialect)
-        statements = self._statements(told)
-        if len(statements) != 1:
-            raise WrongDefinition(f"The source's query holds {len(statements)} statements.", advice="Leave one.")
-        return statements[0]
+        if not told and not procedure:
+            return partitioned(database, self._table(), settings)
+        found: list[pa.RecordBatchReader] = []
+        batch = self._batch(ReadOnly(database), found)
+        if procedure:
+            batch.call(plain_name(str(procedure)), _parameters(settings.get("storedProcedureParameters")))
+        else:
+            batch.run(re.sub(r"\?(Adf|Df)DynamicRangePartitionCondition", "1 = 1", told))
+        if len(found) != 1:
+            what = "The stored procedure gives" if procedure else "The source's query holds"
+            raise WrongDefinition(f"{what} {len(found)} statements that give rows.", advice="Leave one.")
+        return found[0]
+
+    def _batch(self, runner: Any, found: "list[pa.RecordBatchReader] | None" = None) -> Batch:
+        return Batch(
+            written=self._written,
+            spoken=self._dialect,
+            runner=runner,
+            rows=found.append if found is not None else lambda rows: rows.close(),
+            procedure=lambda name: script_of(name, self.given.text),
+        )
+
+    def _by_procedure(
+        self, transaction: Transaction, settings: Settings, rows: pa.RecordBatchReader, tally: Tally
+    ) -> None:
+        """Put the rows into a temporary table of the parameter's name, for the script that answers the procedure."""
+        name = str(settings.get("storedProcedureTableTypeParameterName") or _ROWS).lstrip("@")
+        target = exp.table_(name, quoted=True)
+        make = made_table(target, rows.schema, self._dialect)
+        transaction.execute(make.replace("create table", "create temporary table", 1))
+        Load(table=target, settings={}, transaction=transaction, tally=tally, dialect=self._dialect).run(rows)
+        procedure = plain_name(str(settings["sqlWriterStoredProcedureName"]))
+        self._batch(transaction).run_procedure(procedure, _parameters(settings.get("storedProcedureParameters")))
+        transaction.execute(f"drop table {target.sql(self._dialect)}")
 
     def _table(self) -> exp.Table:
         properties = self.given.properties
         name, schema = properties.get("table"), properties.get("schema")
         if not name and properties.get("tableName"):
-            older = exp.to_table(str(properties["tableName"]), dialect="tsql")
+            older = exp.to_table(str(properties["tableName"]), dialect=self._written or "tsql")
             name, schema = older.name, older.db
         if not name:
             raise WrongDefinition(
                 f"The dataset '{self.given.name}' names no table.", advice="Give typeProperties.table, or a query."
             )
-        return _local(exp.table_(str(name), db=str(schema) if schema else None, quoted=True))
-
-    def _statements(self, text: str) -> list[str]:
-        """Return the statements of the text in the words of the database."""
-        if self.given.type not in _TSQL or self._dialect == "tsql":
-            return [text]
-        try:
-            trees = [tree for tree in sqlglot.parse(text, dialect="tsql") if tree]
-        except SqlglotError as error:
-            raise WrongDefinition(f"This T-SQL cannot be read: {text[:200]}.", advice=str(error)[:200]) from error
-        return [tree.transform(_local).sql(self._dialect) for tree in trees]
+        stands_in = self._written == "tsql" and self._dialect != "tsql"
+        if stands_in and str(schema or "").lower() == "dbo":
+            schema = None
+        found = exp.table_(str(name), db=str(schema) if schema else None, quoted=True)
+        return _called(self.database, found) if stands_in and self._dialect == "postgres" else found
 
 
-def _local(node: Node) -> Node:
-    """Return the table without SQL Server's own schema, for which the database's own stands."""
-    if isinstance(node, exp.Table) and node.db.lower() == "dbo":
-        node.set("db", None)
-    return node
+def _called(database: Any, table: exp.Table) -> exp.Table:
+    """Return the table by the name that PostgreSQL has for it, which tells capitals apart; SQL Server does not."""
+    if not database.columns(table):
+        same = [name for name in database.tables(table.db) if name.lower() == table.name.lower()]
+        if len(same) == 1:
+            table.set("this", exp.to_identifier(same[0], quoted=True))
+    return table
+
+
+def _parameters(told: Any) -> dict[str, Any]:
+    """Return the values of `storedProcedureParameters`; numbers and the like as their types say."""
+    if not isinstance(told or {}, Mapping):
+        raise WrongDefinition("The storedProcedureParameters are an object.")
+    return {str(name): _value(name, one) for name, one in (told or {}).items()}
+
+
+def _value(name: str, told: Any) -> Any:
+    if not isinstance(told, Mapping):
+        return told
+    value, kind = told.get("value"), str(told.get("type") or "String").lower()
+    try:
+        if value is None or kind in {"string", "guid", "datetime", "datetimeoffset", "date"}:
+            return value
+        if kind.startswith("int"):
+            return int(value)
+        return str(value).lower() == "true" if kind == "boolean" else float(value)
+    except (TypeError, ValueError) as error:
+        raise WrongDefinition(
+            f"'{value}' is no {told.get('type')}.", where=f"storedProcedureParameters['{name}']"
+        ) from error

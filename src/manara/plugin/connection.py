@@ -68,6 +68,22 @@ class Store(Protocol):
         """Return the path on this machine's disk, for readers that are faster on one; None for a remote store."""
 
 
+@runtime_checkable
+class AskedStore(Store, Protocol):
+    """A store whose files are the answers to requests, such as an HTTP server: it has no folders to look into."""
+
+    def asking(self, settings: Mapping[str, Any]) -> "AskedStore":
+        """Return the store that asks as a source's storeSettings say."""
+
+
+@runtime_checkable
+class InBulk(Protocol):
+    """A store that writes many small files faster when it makes them safe together."""
+
+    def bulk(self) -> AbstractContextManager[Store]:
+        """Return the store, in a `with` block; at its end, all files made in it are as safe as those of `create`."""
+
+
 class Transaction(Protocol):
     """An open transaction of a database; see `Database.once`."""
 
@@ -96,6 +112,22 @@ class ArrowTransaction(Transaction, Protocol):
 
 
 @runtime_checkable
+class Undoable(Transaction, Protocol):
+    """A transaction that can take back a part of itself, such as by a savepoint."""
+
+    def attempt(self) -> AbstractContextManager[None]:
+        """Take back what the `with` block did, and nothing before it, when it raises; the transaction goes on."""
+
+
+@runtime_checkable
+class ListsTables(Protocol):
+    """A database or transaction that can say which tables it has."""
+
+    def tables(self, schema: str) -> list[str]:
+        """Return the names of the tables of a schema; of the usual one where it is empty."""
+
+
+@runtime_checkable
 class Database(Protocol):
     """Tables reached by SQL."""
 
@@ -115,6 +147,14 @@ class Database(Protocol):
         Where the step's mark is there already, nothing runs, and the result that was noted with it is returned: this
         is what makes a row arrive once whatever is killed when.
         """
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A database that can be told how its statements are to run."""
+
+    def tuned(self, *, timeout_s: float = 0, isolation: str = "") -> "Database":
+        """Return the database with a time limit for each statement, and an isolation level for what is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

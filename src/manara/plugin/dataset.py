@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from manara.errors import BadRows, NotFound
+from manara.errors import BadRows, ManaraError, NotFound
 from manara.plugin.connection import Connection, Mark
+from manara.plugin.origin import Origins, Spelling
 from manara.registry import Registry
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from sqlglot import exp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,23 @@ def refuse_none(row: Refused) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AfterFile:
+    """Something to do with a file once the sink holds all its rows (delete it)."""
+
+    file: str
+    work: Callable[[], None]
+
+    def __call__(self) -> None:
+        """Do it."""
+        self.work()
+
+
+def leave_out_none(_file: str, error: ManaraError) -> None:
+    """Raise the error: what a copy does with a file that cannot be read unless skipErrorFile tells it to go on."""
+    raise error
+
+
 @dataclass(slots=True, kw_only=True)
 class Tally:
     """What has passed through a copy so far; source and sink add to it as the rows stream by.
@@ -39,8 +58,16 @@ class Tally:
     `data_expected` is how many bytes the source has to read, 0 where it does not know. A source that can go on where
     it stopped is given the `cursor` that it left at the last good run, and leaves a new one (JSON) when its rows end.
 
-    `refuse` is called with each broken row (it counts it, or raises); `tick` is called after each batch: it reports
-    progress, and raises Cancelled when the run is to stop.
+    `afterwards` are the things a source wants done once the sink holds everything (delete the files that were read).
+    They run in order at the end of a copy that succeeded, and may run again after a crash: each is safe to do twice.
+    Where the rows were committed by an earlier attempt, only AfterFile is done, of the `files` that were noted then.
+
+    `refuse` is called with each broken row (it counts it, or raises); `leave_out` with each file that cannot be read,
+    before any row of it has been given, and its error (it counts it, or raises); `tick` after each batch: it reports
+    progress, and raises Cancelled when the run is to stop. `origins` and `spelling` say where refused rows stand and
+    how they are written; a source that knows nothing of them leaves them as they are. `skips` says that `refuse`
+    counts: a sink may then take trouble to find the rows that its database does not take. A source whose batches are
+    not rows (the pieces of files) sets `counts_rows` to false.
     """
 
     rows_read: int = 0
@@ -48,12 +75,38 @@ class Tally:
     rows_copied: int = 0
     files_read: int = 0
     files_written: int = 0
+    files_skipped: int = 0
     data_read: int = 0
     data_written: int = 0
     data_expected: int = 0
     cursor: Any = None
+    files: list[str] = field(default_factory=list)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
+    origins: Origins = field(default_factory=Origins)
+    spelling: Spelling | None = None
+    skips: bool = False
+    counts_rows: bool = True
     refuse: Callable[[Refused], None] = refuse_none
+    leave_out: Callable[[str, ManaraError], None] = leave_out_none
     tick: Callable[[], None] = field(default=lambda: None)
+
+
+_NOTED = (
+    "rows_read", "rows_skipped", "rows_copied", "files_read", "files_written", "files_skipped", "data_read",
+    "data_written", "cursor", "files",
+)  # fmt: skip
+
+
+def noted(tally: Tally) -> dict[str, Any]:
+    """Return what a database sink notes of the tally together with its mark (JSON)."""
+    return {name: getattr(tally, name) for name in _NOTED}
+
+
+def restore(tally: Tally, found: Mapping[str, Any]) -> None:
+    """Set the tally to what was noted when an earlier attempt committed; what is not there stays as it is."""
+    for name in _NOTED:
+        if name in found:
+            setattr(tally, name, found[name])
 
 
 class Dataset(Protocol):
@@ -81,6 +134,92 @@ class Dataset(Protocol):
 
         Raises SourceMissing where there is nothing, unless `exists` is among the fields (rule 91).
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One of the files that a source means: its path below the source's folder, its size, and what reads it alone."""
+
+    name: str
+    size_bytes: int
+    dataset: Dataset
+
+
+@runtime_checkable
+class InParts(Protocol):
+    """A source whose rows lie in files that can be copied one by one."""
+
+    def parts(self, settings: Mapping[str, Any]) -> list[Part]:
+        """Return the files that the source means, by path. Raises SourceMissing where there is none."""
+
+
+@runtime_checkable
+class ByParts(Protocol):
+    """A sink that can write a file for each file of the source."""
+
+    def targets(self, settings: Mapping[str, Any], names: Sequence[str]) -> "list[Dataset] | None":
+        """Return what writes each of the source's files, in order; None where all of them go into one.
+
+        The same names give the same targets, so that every attempt writes the same files.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doomed:
+    """A file or folder that a Delete means, and what deletes it.
+
+    `work` says whether it deleted something: what is gone already, or a folder that is not empty by then, stays.
+    """
+
+    name: str
+    is_folder: bool
+    work: Callable[[], bool]
+
+
+@runtime_checkable
+class Deletable(Protocol):
+    """A dataset whose files can be deleted."""
+
+    def doomed(self, settings: Mapping[str, Any]) -> list[Doomed]:
+        """Return the files that the settings mean, by path, and then the folders that go with them, the deepest first.
+
+        `settings` hold `storeSettings`. Nothing to delete is no error.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """Rows that DuckDB reads by itself: the query that gives them, and the columns as the Arrow stream has them.
+
+    `rows` is how many there are.
+    """
+
+    query: "exp.Select"
+    schema: "pa.Schema"
+    rows: int
+    files: int
+    size_bytes: int
+
+
+@runtime_checkable
+class AsRelation(Protocol):
+    """A source that DuckDB may be able to read by itself."""
+
+    def relation(self, settings: Mapping[str, Any]) -> Relation | str:
+        """Return the rows as DuckDB reads them, exactly those that `read` gives, or why that is not certain."""
+
+
+@runtime_checkable
+class TakesRelation(Protocol):
+    """A sink that DuckDB may be able to write by itself."""
+
+    def takes(self, settings: Mapping[str, Any], schema: "pa.Schema") -> str:
+        """Return nothing where DuckDB writes such columns exactly as `write` does, or else why that is not certain."""
+
+    def write_relation(
+        self, settings: Mapping[str, Any], query: "exp.Select", mark: Mark, tally: Tally
+    ) -> dict[str, Any]:
+        """Write what DuckDB gives for the query, as `write` does with a stream of the same rows."""
 
 
 def no_text(kind: str, name: str) -> str:

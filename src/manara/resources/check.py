@@ -9,12 +9,12 @@ from typing import Any
 from manara import expr
 from manara.errors import Fault, Faults, ManaraError, NotFound
 from manara.expr.expression import expressions
-from manara.resources.azure import stand_in_for, way_to_run
+from manara.resources.azure import MADE_BY_AZURE, stand_in_for, unknown_side, way_to_run, why_closed
 from manara.resources.check_activities import LONGEST_PATH, check_activities, nearest
 from manara.resources.check_azure import check_azure
-from manara.resources.factory import Definition, Factory, shown
+from manara.resources.factory import Definition, Factory, missing_procedure, missing_script, shown
 from manara.resources.model import Dataset, LinkedService, Parameter, Pipeline
-from manara.resources.placed import place_all
+from manara.resources.placed import Placed, place_all
 from manara.resources.ring import find_ring
 
 WORDS = {"dataset": "dataset", "connector": "linked service", "linkedService": "linked service"}
@@ -194,17 +194,45 @@ def _check_expressions(definition: Definition, kind: str, declared: Collection[s
 def _warnings(factory: Factory, definition: Definition, known: Known) -> Iterator[Fault]:
     yield from check_azure(definition)
     resource = definition.resource
+    if isinstance(resource, Pipeline):
+        for placed in place_all(definition.file, resource.properties.activities).all:
+            if placed.activity.is_active:
+                for path, message, advice in _about_activity(factory, placed, known):
+                    yield Fault(file=definition.file, path=path, message=message, advice=advice, severity="warning")
     if isinstance(resource, LinkedService) and _is_used(factory, definition):
         properties = resource.properties
-        if properties.type in known.connectors and "encryptedCredential" in properties.type_properties:
+        closed = why_closed(properties.type, properties.type_properties)
+        if properties.type in known.connectors and closed:
             stand_in = stand_in_for(properties.type, definition.name)
+            told = f".{MADE_BY_AZURE}" if MADE_BY_AZURE in properties.type_properties else ""
             yield Fault(
                 file=definition.file,
-                path="properties.typeProperties.encryptedCredential",
-                message="Only Azure can read this credential.",
-                advice=f"Or {stand_in}." if stand_in else "Give it in a stand-in in local/linkedService/.",
+                path=f"properties.typeProperties{told}",
+                message=closed,
+                advice=f"{stand_in[0].upper()}{stand_in[1:]}."
+                if stand_in
+                else "Give a credential in a stand-in in local/linkedService/.",
                 severity="warning",
             )
+
+
+def _about_activity(factory: Factory, placed: Placed, known: Known) -> Iterator[tuple[str, str, str]]:
+    """Yield path, message and advice: a notebook without its script, and a side of a copy that nobody knows."""
+    activity = placed.activity
+    missing = missing_script(factory, activity)
+    if missing:
+        yield (f"{placed.path}.typeProperties", *missing)
+    lost = missing_procedure(factory, activity)
+    if lost:
+        yield (f"{placed.path}.typeProperties.{lost[0]}", *lost[1:])
+    for side in ("source", "sink") if activity.type in ("Copy", "Lookup") else ():
+        told = activity.type_properties.get(side)
+        kind = told.get("type") if isinstance(told, Mapping) else None
+        if isinstance(kind, str) and "@" not in kind:
+            advice = unknown_side(side, kind, {*known.datasets, *known.connectors})
+            if advice is not None:
+                path = f"{placed.path}.typeProperties.{side}.type"
+                yield path, f"There is no {side} type '{shown(kind)}'; the type of the dataset decides here.", advice
 
 
 def _check_calls(definitions: Sequence[Definition]) -> Iterator[Fault]:

@@ -23,6 +23,9 @@ MOST_NAMES = 1_000
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "AppendVariable": ("variableName", "value"),
     "Copy": ("source", "sink"),
+    "Custom": ("command",),
+    "DatabricksNotebook": ("notebookPath",),
+    "DatabricksSparkPython": ("pythonFile",),
     "ExecutePipeline": ("pipeline",),
     "Fail": ("message", "errorCode"),
     "Filter": ("items", "condition"),
@@ -32,6 +35,8 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "Lookup": ("source", "dataset"),
     "Script": ("scripts",),
     "SetVariable": ("variableName",),
+    "SparkJob": ("sparkJob",),
+    "SynapseNotebook": ("notebook",),
     "Until": ("expression",),
     "Validation": ("dataset",),
     "Wait": ("waitTimeInSeconds",),

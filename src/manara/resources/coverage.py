@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from manara.resources.azure import stand_in_for, way_to_run
+from manara.resources.azure import stand_in_for, way_to_run, why_closed
 from manara.resources.check import Known, Link, links
-from manara.resources.factory import Factory
+from manara.resources.factory import Factory, missing_script
 from manara.resources.model import LinkedService
 from manara.resources.placed import place_all
 
 RUNS, STAND_IN, CANNOT = "runs", "needs a stand-in", "cannot"
 VERDICTS = (RUNS, STAND_IN, CANNOT)
 KINDS = ("activity", "dataset", "linkedService")
-_MADE_BY_AZURE = "encryptedCredential"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +79,8 @@ class Coverage:
             verdict = STAND_IN if stand_in and not stood_in else CANNOT
             reason = f"The linked service type '{properties.type}' does not run here."
             advice = way_to_run("connector", properties.type, name, self._known.connectors)
-        elif _MADE_BY_AZURE in properties.type_properties:
-            verdict, reason = STAND_IN, "Only Azure can read its credential."
+        elif closed := why_closed(properties.type, properties.type_properties):
+            verdict, reason = STAND_IN, closed
             advice = (
                 f"{stand_in[:1].upper()}{stand_in[1:]}." if stand_in else "Name a stand-in in local/linkedService/."
             )
@@ -123,6 +122,9 @@ class Coverage:
             if kind not in self._known.activities:
                 advice = way_to_run("activity", kind, activity, self._known.activities)
                 found = [(CANNOT, f"The activity type '{kind}' does not run here.", advice)]
+            missing = missing_script(self._factory, each.activity)
+            if missing and kind in self._known.activities:
+                found.append((STAND_IN, *missing))
             verdict, reason, advice = _worst(found)
             yield Part(kind="activity", name=activity, type=kind, verdict=verdict, reason=reason, advice=advice)
 

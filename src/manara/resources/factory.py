@@ -11,13 +11,21 @@ from pydantic import ValidationError
 
 from manara.errors import Fault, Faults, NotFound, WrongDefinition
 from manara.registry import near
-from manara.resources.model import KINDS, TEXTS, Dataset, LinkedService, Pipeline, Resource
+from manara.resources.model import KINDS, TEXTS, Activity, Dataset, LinkedService, Pipeline, Resource
+from manara.resources.notebooks import FOLDER, NOTEBOOKS, script_name
 
 LOCAL = "local/linkedService"
+PROCEDURES = "local/procedure"
+NO_PROCEDURES = frozenset({"DuckDB", "SQLite"})
+"""The databases that have no stored procedures of their own."""
+
 MOST_BYTES = 64 * 2**20
 MOST_NESTED = 100
 MOST_FAULTS = 50
 """How many faults of one kind are told of one file."""
+
+DEEP = frozenset({FOLDER})
+"""The folders of texts that have folders in them."""
 
 _LONGEST_SHOWN = 80
 _TOO_DEEP = f"The JSON is nested too deeply: at most {MOST_NESTED} levels are read."
@@ -154,6 +162,54 @@ def from_snapshot(root: Path, text: str) -> Factory:
     )
 
 
+def missing_script(factory: Factory, activity: Activity) -> tuple[str, str] | None:
+    """Return what is missing, and what to write, where no script of this machine stands for the activity's notebook."""
+    name = script_name(activity.type, activity.type_properties) if activity.type in NOTEBOOKS else ""
+    if not name or "@" in name or any((FOLDER, name + ending) in factory.texts for ending in TEXTS[FOLDER]):
+        return None
+    return f"No script stands for '{shown(name)}' on this machine.", f"Write {FOLDER}/{shown(name)}.py (or .ipynb)."
+
+
+def missing_procedure(factory: Factory, activity: Activity) -> tuple[str, str, str] | None:
+    """Return where, what is missing, and what to write, where a stored procedure needs a script that is not there.
+
+    That is told of databases that have no procedures of their own (DuckDB, SQLite), and not of computed names.
+    """
+    for path, name, service in _procedures(factory, activity):
+        stands_in = factory.stand_ins.get(service) or factory.definitions.get(("linkedService", service))
+        kind = cast("LinkedService", stands_in.resource).properties.type if stands_in else ""
+        whole = name.replace("[", "").replace("]", "").replace('"', "")
+        keys = {whole, whole.rpartition(".")[2], f"dbo.{whole}"}
+        if kind in NO_PROCEDURES and not any((PROCEDURES, f"{key}.sql") in factory.texts for key in keys):
+            told = f"No script answers the stored procedure '{shown(whole)}' on this machine."
+            return path, told, f"Write {PROCEDURES}/{shown(whole)}.sql."
+    return None
+
+
+def _procedures(factory: Factory, activity: Activity) -> Iterator[tuple[str, str, str]]:
+    """Yield where an activity names a stored procedure, its name, and the linked service that it runs on."""
+    told = activity.type_properties
+    service = activity.linked_service_name
+    found: list[tuple[str, Any, str]] = [
+        ("storedProcedureName", told.get("storedProcedureName"), service.reference_name if service else "")
+    ]
+    source = told.get("source")
+    references = [activity.inputs[0] if activity.inputs else None, told.get("dataset")]
+    for reference in references if isinstance(source, Mapping) else ():
+        name = (
+            reference.get("referenceName")
+            if isinstance(reference, Mapping)
+            else getattr(reference, "reference_name", "")
+        )
+        dataset = factory.definitions.get(("dataset", str(name)))
+        if dataset and isinstance(source, Mapping):
+            of = cast("Dataset", dataset.resource).properties.linked_service_name.reference_name
+            found.append(("source.sqlReaderStoredProcedureName", source.get("sqlReaderStoredProcedureName"), of))
+    for path, value, on in found:
+        if isinstance(value, str) and value and "@" not in value:
+            yield path, value, on
+
+
 def write_factory(factory: Factory, root: Path) -> None:
     """Write every file of the factory below `root`, byte for byte as it was read. Existing files are replaced."""
     files = [(item.file, item.text) for item in (*factory.definitions.values(), *factory.stand_ins.values())]
@@ -177,11 +233,13 @@ def _read_folder(root: Path, folder: str, kind: str, faults: list[Fault]) -> lis
 
 def _read_texts(root: Path, faults: list[Fault]) -> Iterator[tuple[tuple[str, str], str]]:
     for kind, endings in TEXTS.items():
-        for path in sorted((root / kind).glob("*")):
+        folder = root / kind
+        for path in sorted(folder.rglob("*") if kind in DEEP else folder.glob("*")):
             if path.suffix not in endings:
                 continue
+            name = path.relative_to(folder).as_posix()
             try:
-                yield (kind, path.name), _read_text(path, f"{kind}/{path.name}")
+                yield (kind, name), _read_text(path, f"{kind}/{name}")
             except Faults as error:
                 faults += error.faults
 

@@ -159,7 +159,12 @@ KINDS: dict[str, type[Resource]] = {
 }
 """The folders of ADF's git layout, and what a file in each of them holds."""
 
-TEXTS = {"contract": (".yaml", ".yml"), "script": (".sql",)}
+TEXTS = {
+    "contract": (".yaml", ".yml"),
+    "script": (".sql",),
+    "local/notebook": (".py", ".ipynb"),
+    "local/procedure": (".sql",),
+}
 """The folders beside them, and how their files end."""
 
 

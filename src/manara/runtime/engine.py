@@ -13,7 +13,9 @@ from manara.plugin.connection import NO_IDENTITY
 from manara.resources.factory import Factory
 from manara.resources.model import Activity, Pipeline
 from manara.runtime.bind import Binder
+from manara.runtime.cursors import Cursors
 from manara.runtime.failure import error_of
+from manara.runtime.gauges import Gauges
 from manara.runtime.graph import CANCELLED, SKIPPED, SUCCEEDED, culprits, followers_of, next_steps
 from manara.runtime.history import Result, fold
 from manara.runtime.parameters import bind_parameters, open_values
@@ -33,7 +35,7 @@ class Engine:
 
     `background` takes child runs that nobody waits for; once `cancelled` is set, nothing new starts and what is at
     work stops at its next chance. `stand_ins` is for tests; `identity` gives the bearer
-    token of the managed identity for a resource.
+    token of the managed identity for a resource; `runs_commands` lets activities run commands on this machine.
     """
 
     factory: Factory
@@ -47,6 +49,12 @@ class Engine:
     turns: dict[str, anyio.Semaphore] = field(default_factory=dict)
     stand_ins: StandIns = no_stand_ins
     identity: Callable[[str], Secret] = NO_IDENTITY
+    runs_commands: bool = False
+    cursors: Cursors = field(init=False)
+    gauges: Gauges = field(default_factory=Gauges)
+
+    def __post_init__(self) -> None:
+        self.cursors = Cursors(journal=self.journal, factory=self.factory.name)
 
     def begin(
         self,

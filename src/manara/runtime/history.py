@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from manara.store.journal import Event
@@ -29,6 +30,7 @@ class History:
     ended: dict[str, Result] = field(default_factory=dict)
     failed: Counter[str] = field(default_factory=Counter)
     attempts: Counter[str] = field(default_factory=Counter)
+    began: dict[str, datetime] = field(default_factory=dict)
     decisions: dict[tuple[str, str], Any] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     appended: dict[str, list[Any]] = field(default_factory=dict)
@@ -53,6 +55,7 @@ def _add(history: History, event: Event) -> None:
             history.names = body["names"]
         case "started":
             history.attempts[event.step] += 1
+            history.began.setdefault(event.step, event.at)
         case "decided":
             history.decisions[event.step, body["name"]] = body["value"]
         case "variable" if "appended" in body:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manara import clock
+from manara.plugin.activity import Given
 from manara.resources.model import Activity, Pipeline
 from manara.runtime.history import History, Result
 from manara.store.journal import Event
@@ -18,7 +19,8 @@ RETURN_VALUE = "pipelineReturnValue"
 class Run:
     """One run of one pipeline, or of the part of it that is in `activities`.
 
-    `names` is what `pipeline()` gives; variables belong to the whole run (rule 74).
+    `names` is what `pipeline()` gives; variables belong to the whole run (rule 74). `given` is what the steps at work
+    were given.
     """
 
     run_id: str
@@ -27,6 +29,7 @@ class Run:
     names: Mapping[str, Any]
     variables: dict[str, Any]
     history: History
+    given: dict[str, Given] = field(default_factory=dict)
 
     def event(self, kind: str, step: str = "", **body: Any) -> Event:
         """Return an event of this run, of this moment."""

@@ -1,6 +1,7 @@
 """One activity: its inputs, its tries, its start and its end in the journal."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -51,12 +52,14 @@ async def take(engine: "Engine", activity: Activity, frame: Frame) -> Result:
     while True:
         history.attempts[step] += 1
         started = clock.now()
+        history.began.setdefault(step, started)
         tries, result = await _try(engine, activity, frame, step)
+        engine.gauges.end(frame.run.run_id, step)
         may_retry = activity.type not in CONTROLS  # a policy is for activities that do work (rule 83)
         again = may_retry and result.status == FAILED and history.failed[step] < tries.retries
         _note_end(engine, activity, frame, result, tries, started, again=again)
         if not again:
-            for tried in (history.attempts, history.failed):
+            for tried in (history.attempts, history.failed, history.began, frame.run.given):
                 tried.pop(step, None)  # a long loop has many steps
             return result
         history.failed[step] += 1
@@ -105,26 +108,31 @@ async def _work(
 ) -> Mapping[str, Any]:
     """Run an activity that does work: durable start first, then the work itself."""
     given = _given(engine, activity, frame, step, tries)
+    given = replace(given, cursor=engine.cursors.find(activity, frame, given))
+    frame.run.given[step] = given
     inputs = {} if tries.hides_input else hidden({**given.properties, **_references(given)})
     attempt = frame.run.history.attempts[step]
     engine.recorder.put(frame.run.event("started", step, type=activity.type, attempt=attempt, input=inputs))
     await engine.recorder.commit()
-    return await work(given)
+    return await work(replace(given, properties=engine.binder.vault.open(given.properties)))
 
 
 def _given(engine: "Engine", activity: Activity, frame: Frame, step: str, tries: Tries) -> Given:
     scope = frame.scope()
-    end = clock.now() + tries.timeout
+    now = clock.teller()
+    end = now() + tries.timeout
 
     def resolved(reference: Reference) -> dict[str, Any]:
         parameters = resolve(reference.parameters or {}, scope)
         return {"referenceName": reference.reference_name, "parameters": parameters}
 
     def report(figures: Mapping[str, Any]) -> None:
-        engine.listener(Progress(run_id=frame.run.run_id, step=step, figures=figures))
+        if figures:
+            engine.gauges.note(frame.run.run_id, step, figures)
+            engine.listener(Progress(run_id=frame.run.run_id, step=step, figures=figures))
         if engine.cancelled.is_set():
             raise Cancelled("The run was cancelled.")
-        if clock.now() >= end:
+        if now() >= end:
             raise TimedOut(f"It took longer than {tries.timeout}.", advice="Raise the timeout in its policy.")
 
     service = activity.linked_service_name
@@ -138,9 +146,13 @@ def _given(engine: "Engine", activity: Activity, frame: Frame, step: str, tries:
         mark=Mark(run_id=frame.run.run_id, step=step, attempt=attempt),
         dataset=engine.binder.dataset,
         connect=engine.binder.connect,
+        published_type=engine.binder.published_type,
         text=engine.factory.text,
         report=report,
         identity=engine.identity,
+        root=engine.factory.root,
+        describe=engine.binder.describe,
+        runs_commands=engine.runs_commands,
     )
 
 
@@ -153,7 +165,12 @@ def _own_properties(activity: Activity) -> Mapping[str, Any]:
 
 
 def _references(given: Given) -> dict[str, Any]:
-    held = {"inputs": list(given.inputs), "outputs": list(given.outputs), "linkedServiceName": given.linked_service}
+    held = {
+        "inputs": list(given.inputs),
+        "outputs": list(given.outputs),
+        "linkedServiceName": given.linked_service,
+        "cursor": given.cursor,
+    }
     return {name: value for name, value in held.items() if value}
 
 
@@ -180,4 +197,9 @@ def _note_end(
         body["willRetry"] = True
     if tries.hides_output and result.status not in (FAILED, SKIPPED):
         body["hidden"] = True
-    engine.recorder.put(frame.run.event("ended", step, **body))
+    event = frame.run.event("ended", step, **body)
+    given = frame.run.given.get(step)
+    if given is not None and result.status == SUCCEEDED:
+        began = frame.run.history.began[step]
+        event = replace(event, keeps=engine.cursors.keep(activity, frame, given, result.output, began))
+    engine.recorder.put(event)

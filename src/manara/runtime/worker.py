@@ -15,6 +15,7 @@ from manara.runtime.bind import Binder
 from manara.runtime.crash import Crash, read_crash
 from manara.runtime.endings import end_cancelled
 from manara.runtime.engine import Engine
+from manara.runtime.gauges import EVERY_S
 from manara.runtime.history import Result
 from manara.runtime.recorder import Listener, Recorder
 from manara.runtime.threads import Threads
@@ -107,14 +108,20 @@ class Process:
                     factory=factory,
                     journal=journal,
                     recorder=recorder,
-                    binder=Binder(factory=factory, batch_rows=self.settings.copy_batch_rows),
+                    binder=Binder(
+                        factory=factory,
+                        batch_rows=self.settings.copy_batch_rows,
+                        identity=bearer(self.settings.web_token),
+                    ),
                     listener=self.listener,
                     threads=self.threads,
                     background=background,
                     turns=self.turns,
                     identity=bearer(self.settings.web_token),
+                    runs_commands=self.settings.custom_allowed,
                 )
                 helpers.start_soon(_beat, lease, engine)
+                helpers.start_soon(_tell_progress, lease, engine)
                 if hears_interrupts:
                     helpers.start_soon(_cancel_when_interrupted, engine)
                 for run_id, pipeline, parameters in journal.orphans(command.run_id):
@@ -137,6 +144,13 @@ async def _beat(lease: Lease, engine: Engine) -> None:
         if time.monotonic() >= beaten + lease.lease_s / BEATS_A_LEASE:
             lease.journal.beat(lease)
             beaten = time.monotonic()
+
+
+async def _tell_progress(lease: Lease, engine: Engine) -> None:
+    """Write down what the activities at work have done so far."""
+    while True:
+        await anyio.sleep(EVERY_S)
+        engine.gauges.write(lease.journal, lease)
 
 
 async def _cancel_when_interrupted(engine: Engine) -> None:

@@ -1,6 +1,6 @@
 """What the journal needs of a database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -22,8 +22,8 @@ class Database(Protocol):
     def change(self, query: str, **values: Any) -> int:
         """Do a query that changes rows, and return how many it changed."""
 
-    def append(self, events: Sequence[Row], *, leased: str, worker: str) -> bool:
-        """Insert events (run id, step, kind, at, body) in one transaction of its own, durable on return.
+    def append(self, events: Sequence[Row], cursors: Sequence[Mapping[str, str]], *, leased: str, worker: str) -> bool:
+        """Insert events (run id, step, kind, at, body) and keep cursors in one transaction, durable on return.
 
         Only while the worker holds the lease of the run `leased`: returns whether it does.
         """

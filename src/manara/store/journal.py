@@ -3,7 +3,7 @@
 import importlib
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -14,6 +14,7 @@ from manara import clock
 from manara.errors import Broken, Conflict, NotFound
 from manara.registry import missing_library
 from manara.store.database import Database
+from manara.store.keeps import Keeps
 from manara.store.machine import host, is_dead, machine
 from manara.store.schema import prepare
 from manara.store.sqlite import SQLite
@@ -33,7 +34,8 @@ _as_json = json.JSONEncoder(separators=(",", ":")).encode
 class Event:
     """One thing that happened in a run. `step` is the path of the activity, empty for the run itself.
 
-    `kind` is one of `runStarted`, `started`, `decided`, `variable`, `ended`, `runEnded`; `body` is JSON.
+    `kind` is one of `runStarted`, `started`, `decided`, `variable`, `ended`, `runEnded`; `body` is JSON. `keeps` is the
+    cursor that is kept in the moment of the event; it is not part of it.
     """
 
     run_id: str
@@ -41,6 +43,7 @@ class Event:
     step: str = ""
     body: dict[str, Any] = field(default_factory=dict)
     at: datetime = field(default_factory=clock.now)
+    keeps: Keeps | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,10 +202,37 @@ class Journal:
             return self._claim(chosen, lease_s) if chosen else None
 
     def append(self, events: Sequence[Event], lease: "Lease") -> None:
-        """Make the events durable, all in one transaction. Raises Conflict when the lease is lost."""
+        """Make the events durable with the cursors that they keep, all in one transaction.
+
+        Raises Conflict when the lease is lost.
+        """
         rows = [(each.run_id, each.step, each.kind, clock.stamp(each.at), _as_json(each.body)) for each in events]
-        if rows and not self._database.append(rows, leased=lease.run_id, worker=lease.worker):
+        kept = [_kept(each) for each in events if each.keeps is not None]
+        if rows and not self._database.append(rows, kept, leased=lease.run_id, worker=lease.worker):
             raise _lost(lease)
+
+    def cursor(self, key: str) -> Any:
+        """Return the cursor that is kept under the key (JSON); None where there is none."""
+        found = self._database.rows("cursor", key=key)
+        return json.loads(found[0][0]) if found else None
+
+    def set_cursor(self, key: str, value: Any) -> None:
+        """Let the next run go on at the value (JSON); what is at work now does not take that back."""
+        self._database.change("set_cursor", key=key, value=_as_json(value), now=clock.stamp(clock.now()))
+
+    def note_progress(
+        self, figures: Mapping[tuple[str, str], Mapping[str, Any]], over: Collection[tuple[str, str]], lease: "Lease"
+    ) -> None:
+        """Write over what steps at work have done so far, by (run id, step); forget those that are `over`."""
+        at = clock.stamp(clock.now())
+        with self._database.transaction():
+            for (run_id, step), told in figures.items():
+                body, leased = _as_json(dict(told)), lease.run_id
+                self._database.change(
+                    "write_progress", run_id=run_id, step=step, leased=leased, worker=lease.worker, at=at, body=body
+                )
+            for run_id, step in over:
+                self._database.change("forget_step", run_id=run_id, step=step)
 
     def beat(self, lease: "Lease") -> None:
         """Keep the lease for another while. Raises Conflict when it is lost."""
@@ -211,7 +241,9 @@ class Journal:
 
     def settle(self, lease: "Lease") -> None:
         """Note that the run and all that it called are over: no worker takes it any more."""
-        self._database.change("settle", run_id=lease.run_id, worker=lease.worker)
+        with self._database.transaction():
+            self._database.change("settle", run_id=lease.run_id, worker=lease.worker)
+            self._database.change("forget_progress", leased=lease.run_id)
 
     def release(self, lease: "Lease") -> None:
         """Give the lease back."""
@@ -285,6 +317,22 @@ class Lease:
     run_id: str
     worker: str
     lease_s: float
+
+
+def _kept(event: Event) -> dict[str, str]:
+    """Return what the query `keep_cursor` takes."""
+    keeps = cast("Keeps", event.keeps)
+    return {
+        "key": keeps.place.key,
+        "factory": keeps.place.factory,
+        "pipeline": keeps.place.pipeline,
+        "activity": keeps.place.activity,
+        "about": _as_json(dict(keeps.place.about)),
+        "value": _as_json(keeps.value),
+        "began": clock.stamp(keeps.began),
+        "kept": clock.stamp(event.at),
+        "run_id": event.run_id,
+    }
 
 
 def journal_address(root: Path, setting: str) -> Path | str:

@@ -72,3 +72,37 @@ update lease set until = now_s() + :lease_s where run_id = :run_id and worker = 
 
 -- name: release
 delete from lease where run_id = :run_id and worker = :worker;
+
+-- name: cursor: where an activity goes on
+select value from cursor where key = :key;
+
+-- name: keep_cursor: unless a step that began later, or somebody by hand, has set it meanwhile
+insert into cursor (key, factory, pipeline, activity, about, value, began, kept, run_id)
+values (:key, :factory, :pipeline, :activity, :about, :value, :began, :kept, :run_id)
+on conflict (key) do update
+    set about = excluded.about, value = excluded.value, began = excluded.began,
+        kept = excluded.kept, run_id = excluded.run_id
+    where cursor.began <= excluded.began;
+
+-- name: cursor_places: which activities of a factory have left cursors
+select distinct pipeline, activity from cursor where factory = :factory;
+
+-- name: cursors: all of them
+select key, factory, pipeline, activity, about, value, began, kept, run_id
+from cursor
+order by pipeline, activity, about, key;
+
+-- name: set_cursor: by hand
+update cursor set value = :value, began = :now, kept = :now, run_id = '' where key = :key;
+
+-- name: write_progress: only while the worker holds the lease
+insert into progress (run_id, step, leased, at, body)
+select :run_id, :step, :leased, :at, :body
+where exists (select 1 from lease where run_id = :leased and worker = :worker)
+on conflict (run_id, step) do update set leased = excluded.leased, at = excluded.at, body = excluded.body;
+
+-- name: forget_step
+delete from progress where run_id = :run_id and step = :step;
+
+-- name: forget_progress: that of a whole run
+delete from progress where leased = :leased;

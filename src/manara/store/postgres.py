@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -43,8 +43,17 @@ class Postgres:
         with self._translated():
             return self._connection.execute(self._sql[query], values).rowcount
 
-    def append(self, events: Sequence[Row], *, leased: str, worker: str) -> bool:
-        """Insert events by one statement, which is one round trip and one transaction: it takes a column at a time."""
+    def append(self, events: Sequence[Row], cursors: Sequence[Mapping[str, str]], *, leased: str, worker: str) -> bool:
+        """Insert events by one statement, which is one round trip and one transaction: it takes a column at a time.
+
+        Where cursors are kept too, a transaction stands around them all.
+        """
+        if cursors:
+            with self.transaction():
+                holds = self.append(events, (), leased=leased, worker=worker)
+                for cursor in cursors if holds else ():
+                    self._connection.execute(self._sql["keep_cursor"], cursor)
+                return holds
         names = ("run_id", "step", "kind", "at", "body")
         columns = {name: list(values) for name, values in zip(names, zip(*events, strict=True), strict=True)}
         values = {**columns, "leased": leased, "worker": worker}

@@ -22,13 +22,17 @@ _PAGE = 200
 
 @dataclass(slots=True, kw_only=True)
 class ActivityRun:
-    """One activity of a run. `name` is its path in the run; several attempts are told as the last of them."""
+    """One activity of a run. `name` is its path in the run; several attempts are told as the last of them.
+
+    The `output` of one that is at work holds what it has done so far, as ADF tells it.
+    """
 
     name: str
     type: str
     status: str = IN_PROGRESS
     attempt: int = 1
     started: datetime | None = None
+    tried: datetime | None = None
     ended: datetime | None = None
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
@@ -192,7 +196,17 @@ def _read_begun(journal: Journal, run_id: str) -> PipelineRun | None:
                 started=event.at,
             )
         _add(journal, run, event)
+    if run is not None and run.status == IN_PROGRESS:
+        _add_progress(journal, run)
     return run
+
+
+def _add_progress(journal: Journal, run: PipelineRun) -> None:
+    """Give the activities that are at work what they have done so far, where this try of theirs has said so."""
+    for step, at, body in journal.rows("progress", run_id=run.run_id):
+        activity = run.activities.get(step)
+        if activity and activity.status == IN_PROGRESS and activity.tried and parse(at) >= activity.tried:
+            activity.output = json.loads(body)
 
 
 def _listed(row: Sequence[Any]) -> PipelineRun:
@@ -221,7 +235,7 @@ def _add(journal: Journal, run: PipelineRun, event: Event) -> None:
     activity = run.activities.setdefault(event.step, ActivityRun(name=event.step, type=body.get("type", "")))
     if event.kind == "started":
         activity.status, activity.attempt, activity.ended = IN_PROGRESS, body["attempt"], None
-        activity.started, activity.input = activity.started or event.at, body["input"]
+        activity.started, activity.tried, activity.input = activity.started or event.at, event.at, body["input"]
     elif _is_call(event):
         activity.child = _read_begun(journal, body["value"]["runId"])
     elif event.kind == "ended":

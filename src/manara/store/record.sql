@@ -26,3 +26,6 @@ select seq, step, kind, at, body from event where run_id = :run_id and seq > :af
 
 -- name: attended: whether somebody works on the run now
 select 1 from lease where run_id = :run_id and until >= now_s();
+
+-- name: progress: what the activities of a run that are at work have done so far
+select step, at, body from progress where run_id = :run_id;

@@ -1,4 +1,4 @@
--- The journal: what was asked for, who works on it, and everything that happened. Version 2.
+-- The journal: what was asked for, who works on it, everything that happened, and where to go on. Version 3.
 
 -- The definitions that a run works with, once for all runs that share them.
 create table snapshot (
@@ -32,6 +32,31 @@ create table lease (
     machine text not null, -- where a process with this pid is this process and no other
     until   real not null  -- seconds since 1970, by the clock of the database
 ) strict, without rowid;
+
+-- Where an activity goes on at its next run: what its last good run gave as `cursor` in its output.
+create table cursor (
+    key      text primary key, -- digest of the factory, the pipeline, the activity and what it reads and writes
+    factory  text not null,
+    pipeline text not null,
+    activity text not null,
+    about    text not null, -- JSON: what it reads and writes, for people
+    value    text not null, -- JSON; null: from the start
+    began    text not null, -- when the step that gave it began, or when it was set by hand
+    kept     text not null,
+    run_id   text not null -- '' where it was set by hand
+) strict, without rowid;
+
+-- What the activities that are at work have done so far: one row each, written over, gone when the whole run ends.
+create table progress (
+    run_id text not null,
+    step   text not null,
+    leased text not null, -- the run that is worked on: this one, or the one that called it
+    at     text not null,
+    body   text not null, -- JSON: the figures
+    primary key (run_id, step)
+) strict, without rowid;
+
+create index progress_of_a_whole_run on progress (leased);
 
 -- Everything that happened, in order. A row is written before what it says is acted on, and is never changed.
 create table event (

@@ -1,4 +1,4 @@
--- The journal on PostgreSQL: the tables of schema.sql in its types, with its triggers. Version 2, the first here.
+-- The journal on PostgreSQL: the tables of schema.sql in its types, with its triggers. Version 3.
 -- What the tables are for stands there.
 
 create function now_s() returns double precision volatile language sql
@@ -32,6 +32,29 @@ create table lease (
     machine text not null,
     until   double precision not null
 );
+
+create table cursor (
+    key      text primary key,
+    factory  text not null,
+    pipeline text not null,
+    activity text not null,
+    about    text not null,
+    value    text not null,
+    began    text not null,
+    kept     text not null,
+    run_id   text not null
+);
+
+create table progress (
+    run_id text not null,
+    step   text not null,
+    leased text not null,
+    at     text not null,
+    body   text not null,
+    primary key (run_id, step)
+);
+
+create index progress_of_a_whole_run on progress (leased);
 
 create table event (
     seq    bigint generated always as identity primary key,

@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,13 @@ class SQLite:
         with self._translated():
             return self._connection.execute(self._sql[query], values).rowcount
 
-    def append(self, events: Sequence[Row], *, leased: str, worker: str) -> bool:
+    def append(self, events: Sequence[Row], cursors: Sequence[Mapping[str, str]], *, leased: str, worker: str) -> bool:
         with self.transaction():
             if not self._connection.execute(self._sql["holds"], (leased, worker)).fetchone():
                 return False
             self._connection.executemany(self._sql["append"], events)
+            if cursors:
+                self._connection.executemany(self._sql["keep_cursor"], cursors)
             return True
 
     @contextlib.contextmanager

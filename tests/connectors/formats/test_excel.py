@@ -80,3 +80,34 @@ def test_a_broken_sheet_says_what_is_wrong(
     with pytest.raises(ManaraError, match=says) as raised:
         place.read(_sheet(**properties))
     assert raised.value.error_code == code
+
+
+def test_a_merged_header_of_several_rows_names_the_columns(place: Place) -> None:
+    with xlsxwriter.Workbook(place.folder / "in.xlsx") as book:
+        page = book.add_worksheet()
+        page.merge_range("A1:A2", "id")
+        page.merge_range("B1:C1", "National")
+        for cell, value in {"B2": "Low", "C2": "High", "A3": 1, "B3": 2, "C3": 3}.items():
+            page.write(cell, value)
+    assert place.read(_sheet(headerRows=2)).to_pylist() == [{"id": "1", "National Low": "2", "National High": "3"}]
+
+
+def test_a_cell_with_an_error_is_a_missing_value(place: Place) -> None:
+    with xlsxwriter.Workbook(place.folder / "in.xlsx") as book:
+        page = book.add_worksheet()
+        page.write_row(0, 0, ["a", "b"])
+        page.write(1, 0, 1)
+        page.write_formula(1, 1, "=1/0", None, "#DIV/0!")
+    assert place.read(_sheet()).to_pylist() == [{"a": "1", "b": None}]
+
+
+REAL = Path(__file__).parents[3] / "../shared/data/nutrition"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the shared data are not here")
+def test_the_merged_header_of_the_wasting_estimates_is_read(place: Place) -> None:
+    place.write("in.xlsx", (REAL / "jme_severe_wasting_expanded.xlsx").read_bytes())
+    rows = place.read(_sheet(sheetName="Trend", range="A7", headerRows=2))
+    assert {"ISO", "National Point Estimate", "National Footnote"} <= set(rows.column_names)
+    afghan = [row for row in rows.to_pylist() if row["ISO"] == "AFG"]
+    assert afghan[0]["National Point Estimate"] == "3.5"

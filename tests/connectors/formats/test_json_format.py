@@ -1,10 +1,11 @@
 import json
+import tracemalloc
 
 import pytest
 from tests.plugin_given import Json, Place, files
 
 from manara.errors import ManaraError, WrongDefinition
-from manara.plugin.dataset import Refused, Tally
+from manara.plugin.dataset import DATASETS, DatasetGiven, Refused, Tally
 
 VALUES = {
     "dataSet": "S",
@@ -94,3 +95,41 @@ def test_a_path_that_is_none_is_told(place: Place) -> None:
     place.write("in.json", json.dumps(VALUES))
     with pytest.raises(WrongDefinition, match="is no JSON path"):
         place.read(files("Json", "in.json"), collectionReference="$['dataValues'")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "iso-8859-1", "gb18030", "utf-8-sig"])
+def test_other_encodings_are_read_and_written(place: Place, encoding: str) -> None:
+    text = '[{"a": "é"}, {"a": "ü"}]'
+    place.write("in.json", text.encode(encoding))
+    told = {} if encoding in {"utf-16", "utf-32", "utf-8-sig"} else {"encodingName": encoding}
+    rows = [{"a": "é"}, {"a": "ü"}]
+    assert place.read(files("Json", "in.json", **told)).to_pylist() == rows
+    target = files("Json", "out.json", encodingName=encoding)
+    place.copy(files("Json", "in.json", **told), target)
+    assert place.read(target).to_pylist() == rows
+    assert [json.loads(line) for line in (place.folder / "out.json").read_text(encoding).splitlines()] == rows
+
+
+def test_an_unknown_encoding_is_told(place: Place) -> None:
+    with pytest.raises(WrongDefinition, match=r"The encoding 'UTF-9' is unknown"):
+        place.read(files("Json", "in.json", encodingName="UTF-9"))
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "after"),
+    [("[", ",", "]"), ("", "\n", ""), ('{"x": [', ",", "]}")],
+    ids=["array", "lines", "in"],
+)
+def test_memory_does_not_grow_with_the_file(place: Place, before: str, between: str, after: str) -> None:
+    peaks = []
+    for count in (2_000, 20_000):
+        place.write("a.json", before + between.join(['{"a": "some text", "b": 12}'] * count) + after)
+        properties = {"location": {"fileName": "a.json"}}
+        given = DatasetGiven(name="x", type="Json", properties=properties, connection=place.store, batch_rows=100)
+        tracemalloc.start()
+        settings = {"collectionReference": "$.x"} if before.startswith("{") else {}
+        reader = DATASETS.find("Json")(given).read(settings, Tally())
+        assert sum(rows.num_rows for rows in reader) == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] * 2

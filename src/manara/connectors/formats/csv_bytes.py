@@ -1,4 +1,4 @@
-"""The bytes of a delimited file, made ready for a parser that knows UTF-8 and doubled quotes only."""
+"""The bytes of a delimited file, made ready for a parser that knows UTF-8, one-byte marks and doubled quotes only."""
 
 import codecs
 import csv
@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from manara.connectors.formats.marks import Marks, stand_ins
+
 _PIECE_BYTES = 1 << 20
+_LONGEST_ROW_BYTES = 64 << 20
 _BOM = codecs.BOM_UTF8
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)")
 
@@ -25,17 +28,26 @@ class Dialect:
     row_delimiter: str
     encoding: str
 
+    @property
+    def marks(self) -> Marks:
+        """What stands in for the marks that the parser does not know."""
+        return stand_ins(self.delimiter, self.quote, self.row_delimiter)
+
 
 class CsvBytes(io.RawIOBase):
     """A stream of UTF-8 as the parser wants it.
 
-    It has no byte order mark and no skipped lines, a quote inside quotes is doubled, and the last line has its end.
-    Raises UnicodeDecodeError where the encoding does not fit.
+    It has no byte order mark and no skipped lines, a quote inside quotes is doubled, and the last line has its end;
+    `marks` stand in for delimiters, quotes and line ends of other kinds, and have to be turned back in the values.
+    Raises UnicodeDecodeError where the encoding does not fit, and ValueError where the text holds a stand-in itself.
     """
 
     def __init__(self, file: BinaryIO, dialect: Dialect, skip_lines: int) -> None:
-        self._dialect = dialect
-        self._pieces = _ended(_escaped(_decoded(file, dialect.encoding), dialect))
+        self.marks = dialect.marks
+        self._quote = self.marks.quote
+        self._delimiter = self.marks.delimiter
+        marked = self.marks.put_in(_escaped(_decoded(file, dialect.encoding), dialect))
+        self._pieces = _ended(marked)
         self._ready = next(self._pieces, b"").removeprefix(_BOM)
         self._tail = b""
         self._skip(skip_lines)
@@ -45,20 +57,37 @@ class CsvBytes(io.RawIOBase):
 
         Raises csv.Error where a quote is not closed.
         """
-        lines = io.StringIO(self._ready.decode("utf-8", "surrogateescape"), newline="")
-        rows = csv.reader(lines, strict=True, delimiter=self._dialect.delimiter, **_quoting(self._dialect.quote))
-        row = next(filter(None, rows), [])
-        self._drop(rows.line_num)
+        row, lines = self._first_row()
+        while lines == 0 and (piece := next(self._pieces, None)) is not None:
+            self._ready += piece  # the row goes on in the next piece
+            row, lines = self._first_row()
+            if not lines and len(self._ready) > _LONGEST_ROW_BYTES:
+                raise csv.Error("it is longer than 64 MB, or a quote in it is never closed")
+        if not lines:
+            row, lines = self._first_row(is_last=True)
+        self._drop(lines)
         for value in row:
             value.encode()  # raises for what was no UTF-8
-        return row
+        return [self.marks.turned_back(value) for value in row]
+
+    def _first_row(self, *, is_last: bool = False) -> tuple[list[str], int]:
+        """Return the first row that is not empty, and the lines up to its end; no lines where it may go on."""
+        text = io.StringIO(self._ready.decode("utf-8", "surrogateescape"), newline="")
+        rows = csv.reader(text, strict=True, delimiter=self._delimiter, **_quoting(self._quote))
+        try:
+            row = next(filter(None, rows), [])
+        except csv.Error:
+            if is_last or text.read(1):
+                raise
+            return [], 0
+        is_whole = is_last or text.tell() < len(text.getvalue()) or self._ready.endswith((b"\n", b"\r"))
+        return (row, rows.line_num) if is_whole and (row or is_last) else ([], 0)
 
     def give_back(self, row: list[str]) -> None:
         """Put a row before the others again, spelt anew."""
+        row = [self.marks.put_into(value) for value in row]
         text = io.StringIO()
-        csv.writer(
-            text, delimiter=self._dialect.delimiter, lineterminator="\n", **_quoting(self._dialect.quote)
-        ).writerow(row)
+        csv.writer(text, delimiter=self._delimiter, lineterminator="\n", **_quoting(self._quote)).writerow(row)
         self._ready = text.getvalue().encode() + self._ready
 
     @property
@@ -74,7 +103,7 @@ class CsvBytes(io.RawIOBase):
     @property
     def ended_in_quote(self) -> bool:
         """Whether the last character that was read, line ends aside, is a quote."""
-        return bool(self._dialect.quote) and self._tail.rstrip(b"\r\n").endswith(self._dialect.quote.encode())
+        return bool(self._quote) and self._tail.rstrip(b"\r\n").endswith(self._quote.encode())
 
     def readable(self) -> bool:
         return True
@@ -137,7 +166,10 @@ def _escaped(pieces: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
     held = b""
     for piece in pieces:
         whole = held + piece
-        kept = len(whole.rstrip(escape))
+        # What may be the first bytes of a quote waits too, as it may be an escaped one.
+        kept = len(whole) - next((size for size in range(len(quote) - 1, 0, -1) if whole.endswith(quote[:size])), 0)
+        while whole.endswith(escape, 0, kept):
+            kept -= len(escape)
         held = whole[kept:]
         yield (
             pattern.sub(lambda found: found.group(1) + quote + quote, whole[:kept])

@@ -1,23 +1,31 @@
 """The dataset type DelimitedText: CSV in all its spellings, read as text and without losing a row."""
 
 import codecs
+import contextlib
 import csv
 import io
+import re
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from manara.connectors.files import FileDataset, broken_file, same_columns
 from manara.connectors.formats.csv_bytes import CsvBytes, Dialect
-from manara.connectors.formats.text import as_text
+from manara.connectors.formats.delimited_write import DelimitedWriter
+from manara.connectors.formats.marks import Marks
 from manara.connectors.selection import Settings, SourceFile
 from manara.errors import ManaraError, WrongDefinition
 from manara.plugin.dataset import DatasetGiven, Refused, Tally, dataset
+from manara.plugin.origin import Spelling
 
 _BLOCK_BYTES = 4 << 20
+_CODE_PAGE = re.compile(r"(ibm|windows-?|cp)0*(\d+)")
 
 
 @dataset("DelimitedText")
@@ -26,7 +34,8 @@ def delimited_text(given: DatasetGiven) -> FileDataset:
 
     Without `firstRowAsHeader` the columns are called Prop_0, Prop_1, ... A header that names a column twice is an
     error. Empty lines are skipped. `nullValue` (nothing, unless told) means a missing value where it stands without
-    quotes; in quotes it is a text, so `""` is an empty one.
+    quotes; in quotes it is a text, so `""` is an empty one. `columnDelimiter` and `rowDelimiter` are any texts, with
+    an empty columnDelimiter each line is one value; `quoteChar` and `escapeChar` are any character or none.
     """
     return FileDataset(given=given, format=DelimitedFormat(dialect=dialect(given.properties)))
 
@@ -55,19 +64,22 @@ def dialect(properties: Mapping[str, Any]) -> Dialect:
 
 
 def _check(found: Dialect) -> None:
-    limits = {"columnDelimiter": (found.delimiter, 1), "quoteChar": (found.quote, 0), "escapeChar": (found.escape, 0)}
-    for name, (value, least) in limits.items():
-        if not least <= len(value.encode()) <= 1:
-            raise WrongDefinition(f"{name} is one plain character, not '{value}'.", advice="Most use , ; | or a tab.")
-    if found.row_delimiter not in {"", "\n", "\r", "\r\n"}:
-        raise WrongDefinition(f"rowDelimiter is a line end, not '{found.row_delimiter}'.", advice="Leave it out.")
+    for name, value in (("quoteChar", found.quote), ("escapeChar", found.escape)):
+        if len(value) > 1 or value in {"\n", "\r"}:
+            raise WrongDefinition(f"{name} is one character or none, not '{value}'.", advice='Most files have ".')
+    if found.quote and found.quote in found.delimiter:
+        raise WrongDefinition(
+            f"quoteChar '{found.quote}' is a part of columnDelimiter '{found.delimiter}'.", advice="Change one of them."
+        )
 
 
 def _encoding(name: str) -> str:
-    try:
-        return codecs.lookup(name.lower().removesuffix(" without bom")).name
-    except LookupError as error:
-        raise WrongDefinition(f"The encoding '{name}' is unknown.", advice="Most files are UTF-8.") from error
+    bare = name.lower().removesuffix(" without bom").strip()
+    page = _CODE_PAGE.fullmatch(bare)
+    for spelt in (bare, f"cp{page[2]}" if page else bare):
+        with contextlib.suppress(LookupError):
+            return codecs.lookup(spelt).name
+    raise WrongDefinition(f"The encoding '{name}' is unknown.", advice="Most files are UTF-8.")
 
 
 def _yes(value: object) -> bool:
@@ -101,15 +113,15 @@ class DelimitedFormat:
         skipped = (settings.get("formatSettings") or {}).get("skipLineCount") or 0
         try:
             return CsvBytes(content, self.dialect, int(skipped))
-        except UnicodeError as error:
-            raise _wrong_encoding(file, self.dialect) from error
+        except ValueError as error:
+            raise _unreadable_text(file, self.dialect, error) from error
 
     def _columns(self, file: SourceFile, text: CsvBytes) -> list[str]:
         """Return the columns' names, and leave the text at the first row of values."""
         try:
             first = text.take_row()
-        except UnicodeError as error:
-            raise _wrong_encoding(file, self.dialect) from error
+        except ValueError as error:
+            raise _unreadable_text(file, self.dialect, error) from error
         except csv.Error as error:
             raise broken_file(file, f"The first row cannot be read: {error}.", "Look for a quote too many.") from error
         if not first:
@@ -117,7 +129,7 @@ class DelimitedFormat:
         if not self.dialect.header:
             text.give_back(first)
             return [f"Prop_{index}" for index in range(len(first))]
-        twice = sorted({name for name in first if first.count(name) > 1})
+        twice = sorted(name for name, times in Counter(first).items() if times > 1)
         if twice:
             raise broken_file(
                 file,
@@ -126,29 +138,21 @@ class DelimitedFormat:
             )
         return first
 
+    def spelling(self, schema: pa.Schema) -> Spelling:
+        """Return how rows of these columns are spelt, for those that are refused."""
+        writer = DelimitedWriter(dialect=self.dialect, quotes_all=False)
+        end = self.dialect.row_delimiter or "\n"
+        return Spelling(
+            extension=self.extension,
+            rows=writer.lines,
+            head=writer.header(schema.names) + end if self.dialect.header else "",
+            end=end,
+            encoding=self.dialect.encoding,
+        )
+
     def write(self, file: BinaryIO, rows: pa.RecordBatchReader, settings: Settings) -> None:
         wanted = settings.get("formatSettings") or {}
-        schema = pa.schema([(column.name, _written_as(column.type)) for column in rows.schema])
-        style: Any = "all_valid" if _yes(wanted.get("quoteAllText")) else "needed"
-        spelt: dict[str, Any] = {"eol": self.dialect.row_delimiter or "\r\n", "null_string": self.dialect.null_value}
-        options = pacsv.WriteOptions(
-            include_header=self.dialect.header,
-            delimiter=self.dialect.delimiter,
-            quoting_style=style,
-            **spelt,
-        )
-        with pacsv.CSVWriter(file, schema, write_options=options) as writer:
-            for batch in rows:
-                columns = [column if column.type in _WRITTEN else as_text(column) for column in batch.columns]
-                writer.write_batch(pa.record_batch(columns, schema=schema))
-
-
-# Numbers stand without quotes; all other values are written as text.
-_WRITTEN = {pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.bool_()}
-
-
-def _written_as(kind: pa.DataType) -> pa.DataType:
-    return kind if kind in _WRITTEN else pa.string()
+        DelimitedWriter(dialect=self.dialect, quotes_all=_yes(wanted.get("quoteAllText"))).write(file, rows)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,7 +165,14 @@ class _Reading:
     tally: Tally
     good: int = 0
     ragged: list[pacsv.InvalidRow] = field(default_factory=list)
-    reported: int = 0
+    numbers: list[int] = field(default_factory=list)
+    passed: list[int] = field(default_factory=list)
+    last_ragged: str = ""
+
+    @property
+    def marks(self) -> Marks:
+        """What stands in the text that is parsed."""
+        return self.dialect.marks
 
     def batches(self, text: CsvBytes) -> Iterator[pa.RecordBatch]:
         if text.is_blank:
@@ -169,17 +180,19 @@ class _Reading:
         last = ""
         try:
             for batch in self._parser(text):
-                self._report()
+                self._tell(self._note())
                 whole = self._texts(batch)
                 last = _last_value(batch) or last
                 self.good += batch.num_rows
                 yield whole
-        except UnicodeError as error:
-            raise _wrong_encoding(self.file, self.dialect) from error
         except pa.ArrowInvalid as error:
+            self._note()
             raise self._unreadable(error) from error
+        except ValueError as error:
+            raise _unreadable_text(self.file, self.dialect, error) from error
+        new = self._note()
         self._check_end(last, text)
-        self._report()
+        self._tell(new)
 
     def _parser(self, text: CsvBytes) -> pacsv.CSVStreamingReader:
         # One thread: with several, the parser does not know the numbers of rows.
@@ -187,9 +200,9 @@ class _Reading:
             io.BufferedReader(text, _BLOCK_BYTES),
             pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=self.names),
             pacsv.ParseOptions(
-                delimiter=self.dialect.delimiter,
-                quote_char=self.dialect.quote or False,
-                newlines_in_values=bool(self.dialect.quote),
+                delimiter=self.marks.delimiter,
+                quote_char=self.marks.quote or False,
+                newlines_in_values=bool(self.marks.quote),
                 invalid_row_handler=self._keep,
             ),
             # Bytes first: a text that is no UTF-8 then costs its row, and not the file.
@@ -197,7 +210,7 @@ class _Reading:
                 column_types=dict.fromkeys(self.names, pa.binary()),
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
-                null_values=[self.dialect.null_value],
+                null_values=[self.marks.put_into(self.dialect.null_value)],
             ),
         )
 
@@ -205,12 +218,19 @@ class _Reading:
         self.ragged.append(row)
         return "skip"
 
-    def _report(self) -> None:
-        """Hand the ragged rows that the parser has met since the last time to the tally."""
-        new, self.reported = self.ragged[self.reported :], len(self.ragged)
+    def _note(self) -> list[pacsv.InvalidRow]:
+        """Take note of the ragged rows that the parser has met since the last time, and return them."""
+        new, self.ragged = self.ragged, []
+        for row in new:
+            self.numbers.append(row.number or 0)
+            self.passed.append((row.number or 0) - len(self.numbers))
+            self.last_ragged = row.text
+        return new
+
+    def _tell(self, new: list[pacsv.InvalidRow]) -> None:
         for row in new:
             reason = f"it has {row.actual_columns} values, and {row.expected_columns} are expected"
-            self._refuse(row.number or 0, row.text, reason)
+            self._refuse(row.number or 0, self.marks.turned_back(row.text), reason)
 
     def _refuse(self, number: int, text: str, reason: str) -> None:
         self.tally.refuse(Refused(file=self.file.path, row=number, text=text, reason=reason))
@@ -219,29 +239,33 @@ class _Reading:
         """Return the batch as text; rows that are no UTF-8 are refused."""
         schema = pa.schema([(name, pa.string()) for name in self.names])
         try:
-            return batch.cast(schema)
+            return self._real(batch.cast(schema))
         except pa.ArrowInvalid:
             rows = [batch.slice(index, 1) for index in range(batch.num_rows)]
             kept = [index for index, row in enumerate(rows) if _is_text(row)]
             for index in sorted(set(range(batch.num_rows)) - set(kept)):
                 text = self.dialect.delimiter.join(
-                    (value or b"").decode("utf-8", "replace") for value in rows[index].to_pylist()[0].values()
+                    (column[0].as_py() or b"").decode("utf-8", "backslashreplace") for column in rows[index].columns
                 )
                 self._refuse(self._number(self.good + index + 1), text, f"it is not written in {self.dialect.encoding}")
-            return batch.take(pa.array(kept, pa.int64())).cast(schema)
+            return self._real(batch.take(pa.array(kept, pa.int64())).cast(schema))
+
+    def _real(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the values with the real marks in them where stand-ins were read."""
+        columns = batch.columns
+        for real, mark in reversed(self.marks.pairs):
+            columns = [pc.replace_substring(column, mark, real) for column in columns]
+        return pa.RecordBatch.from_arrays(columns, schema=batch.schema) if self.marks.pairs else batch
 
     def _number(self, position: int) -> int:
         """Return which row of the file the row at `position` among the well-formed ones is."""
-        for number in sorted(row.number or 0 for row in self.ragged):
-            position += number <= position
-        return position
+        return position + bisect_right(self.passed, position - 1)
 
     def _check_end(self, last: str, text: CsvBytes) -> None:
         """Raise when the file ends inside quotes: what the open quote has swallowed cannot be told apart."""
-        swallowed = (
-            self.ragged[-1].text if self.ragged and (self.ragged[-1].number or 0) > self._number(self.good) else ""
-        )
-        unclosed_row = swallowed.count(self.dialect.quote) % 2 == 1 if self.dialect.quote and swallowed else False
+        after_all = bool(self.numbers) and self.numbers[-1] > self._number(self.good)
+        swallowed = self.last_ragged if after_all else ""
+        unclosed_row = swallowed.count(self.marks.quote) % 2 == 1 if self.marks.quote and swallowed else False
         if unclosed_row or (last.endswith(("\n", "\r")) and not text.ended_in_quote):
             row = self._number(self.good + bool(swallowed))
             raise broken_file(
@@ -274,7 +298,9 @@ def _is_text(row: pa.RecordBatch) -> bool:
     return True
 
 
-def _wrong_encoding(file: SourceFile, spelt: Dialect) -> ManaraError:
+def _unreadable_text(file: SourceFile, spelt: Dialect, error: ValueError) -> ManaraError:
+    if not isinstance(error, UnicodeError):
+        return broken_file(file, f"The file cannot be read: {error}.", "Look for binary content, or a wrong dialect.")
     return broken_file(
         file,
         f"The file is not written in {spelt.encoding}.",

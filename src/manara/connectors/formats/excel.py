@@ -25,7 +25,9 @@ def excel(given: DatasetGiven) -> FileDataset:
 
     A number has no needless `.0`, a date is ISO text (2024-03-01, with the time of day unless it is midnight), true
     and false are words. Empty rows are left out. `range` is a cell where the table starts (A3) or its corners
-    (A3:H50). Columns without a name are called Prop_0, Prop_1, ... by their place.
+    (A3:H50). Columns without a name are called Prop_0, Prop_1, ... by their place. A header of several rows, with
+    cells that are merged over several columns, is told by `headerRows`: the names above a column are joined. A cell
+    with an error (#DIV/0!) is a missing value.
     """
     return FileDataset(given=given, format=ExcelFormat(properties=given.properties, batch_rows=given.batch_rows))
 
@@ -62,11 +64,18 @@ class ExcelFormat:
         if not grid.num_rows:
             raise broken_file(file, f"The sheet '{self._sheet_name()}' is empty.", "Name another sheet.")
         if str(self.properties.get("firstRowAsHeader", False)).lower() == "true":
-            grid = grid.rename_columns(_header(file, grid)).slice(1)
+            rows = self._header_rows()
+            grid = grid.rename_columns(_header(file, grid.slice(0, rows))).slice(rows)
         else:
             grid = grid.rename_columns([f"Prop_{index}" for index in range(grid.num_columns)])
         columns = [self._seen(column) for column in grid.columns]
         return pa.table(columns, schema=pa.schema([(name, pa.string()) for name in grid.schema.names]))
+
+    def _header_rows(self) -> int:
+        told = self.properties.get("headerRows") or 1
+        if not str(told).isdecimal() or int(told) < 1:
+            raise WrongDefinition(f"headerRows is a whole number from 1, not '{told}'.")
+        return int(told)
 
     def _grid(self, file: SourceFile) -> pa.Table:
         """Return all cells as text, the header among them."""
@@ -128,10 +137,30 @@ def _filled(grid: pa.Table) -> pa.Table:
 
 
 def _header(file: SourceFile, grid: pa.Table) -> list[str]:
-    first = [column[0].as_py() for column in grid.columns]
+    first = _joined(list(zip(*(column.to_pylist() for column in grid.columns), strict=True)))
     names = [name if name else f"Prop_{index}" for index, name in enumerate(first)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         told = ", ".join(repr(name) for name in twice)
         raise broken_file(file, f"The header names a column twice: {told}.", "Rename one of them in the sheet.")
     return names
+
+
+def _joined(rows: Sequence[Sequence[str | None]]) -> list[str]:
+    """Return the names of columns under a header of several rows.
+
+    A merged cell has its text in its first column only: it holds for those to its right that have a name of their own
+    below and none at its height.
+
+    >>> _joined([["id", "National", None, "Year"], [None, "Low", "High", None]])
+    ['id', 'National Low', 'National High', 'Year']
+    """
+    names: list[list[str]] = [[] for _ in rows[0]]
+    for height, row in enumerate(rows):
+        last: str | None = None
+        for place, text in enumerate(row):
+            below = any(lower[place] for lower in rows[height + 1 :])
+            last = text or (last if below else None)
+            if last and last not in names[place]:
+                names[place].append(last)
+    return [" ".join(parts) for parts in names]

@@ -2,30 +2,25 @@
 
 import codecs
 import collections
-import io
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import ijson
 import pyarrow as pa
 
 from manara.connectors.files import FileDataset, broken_file
 from manara.connectors.formats import json_path
+from manara.connectors.formats.objects import Row, batch, schema_of, taker
+from manara.connectors.formats.recoded import known_encoding, text_file
 from manara.connectors.formats.text import as_text, json_text
 from manara.connectors.selection import Settings, SourceFile
-from manara.errors import ManaraError, WrongDefinition
+from manara.errors import ManaraError
 from manara.plugin.dataset import DatasetGiven, Refused, Tally, dataset
 
 _PIECE_BYTES = 1 << 16
-_EXACT_IN_DOUBLE = 1 << 53
-_LARGEST_INT = 1 << 63
 _ARRAYS = "arrayOfObjects"
-_UTF8 = {"", "utf-8", "utf-8 without bom", "us-ascii"}
-
-Row = dict[str, Any]
 
 
 @dataset("Json")
@@ -37,12 +32,10 @@ def json_files(given: DatasetGiven) -> FileDataset:
     100), another from the element. The columns are then called like the paths.
 
     All files are read twice, first for the types: whole numbers, numbers, true and false, text; what is mixed
-    becomes text, and what is nested JSON text.
+    becomes text, and what is nested JSON text. A byte order mark is believed before `encodingName`.
     """
-    encoding = str(given.properties.get("encodingName") or "").lower()
-    if encoding not in _UTF8:
-        raise WrongDefinition(f"JSON is read as UTF-8, not as {encoding}.", where=f"dataset '{given.name}'")
-    return FileDataset(given=given, format=JsonFormat(batch_rows=given.batch_rows))
+    encoding = known_encoding(str(given.properties.get("encodingName") or ""), f"dataset '{given.name}'")
+    return FileDataset(given=given, format=JsonFormat(batch_rows=given.batch_rows, encoding=encoding))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,39 +44,39 @@ class JsonFormat:
 
     batch_rows: int
     extension: str = ".json"
+    encoding: str = ""
 
     def schema(self, files: Sequence[SourceFile], settings: Settings) -> pa.Schema:
-        kinds: dict[str, str] = dict.fromkeys(settings.get("paths") or (), "")
-        for file in files:
-            for row in _rows(file, settings, Tally(refuse=lambda _row: None), counted=None):
-                for name, value in row.items():
-                    kinds[name] = _wider(kinds.get(name, ""), value)
-        if not kinds:
+        deaf = Tally(refuse=lambda _row: None)
+        rows = (row for file in files for row in _rows(text_file(file, self.encoding), settings, deaf, counted=None))
+        schema = schema_of(rows, settings.get("paths") or ())
+        if not schema.names:
             raise broken_file(files[0], "There is no object with a field in it.", "Look at collectionReference.")
-        return pa.schema([(name, _ARROW[kind]) for name, kind in kinds.items()])
+        return schema
 
     def batches(
         self, file: SourceFile, schema: pa.Schema, settings: Settings, tally: Tally
     ) -> Iterator[pa.RecordBatch]:
         held: list[Row] = []
-        for row in _rows(file, settings, tally, counted=tally):
+        for row in _rows(text_file(file, self.encoding), settings, tally, counted=tally):
             held.append(row)
             if len(held) == self.batch_rows:
-                yield _batch(held, schema)
+                yield batch(held, schema)
                 held = []
         if held:
-            yield _batch(held, schema)
+            yield batch(held, schema)
 
     def write(self, file: BinaryIO, rows: pa.RecordBatchReader, settings: Settings) -> None:
         """Write one object in each line, or, with filePattern arrayOfObjects, one array."""
         array = (settings.get("formatSettings") or {}).get("filePattern") == _ARRAYS
-        before = b"[" if array else b""
-        for batch in rows:
-            for row in _plain(batch):
-                file.write(before + json_text(row).encode() + (b"" if array else b"\n"))
-                before = b",\n" if array else b""
+        encoded = codecs.getincrementalencoder(self.encoding or "utf-8")().encode
+        before = "[" if array else ""
+        for some in rows:
+            for row in _plain(some):
+                file.write(encoded(before + json_text(row) + ("" if array else "\n")))
+                before = ",\n" if array else ""
         if array:
-            file.write(b"]" if before != b"[" else b"[]")
+            file.write(encoded("]" if before != "[" else "[]"))
 
 
 def _plain(batch: pa.RecordBatch) -> list[Row]:
@@ -96,7 +89,7 @@ def _plain(batch: pa.RecordBatch) -> list[Row]:
 def _rows(file: SourceFile, settings: Settings, tally: Tally, *, counted: Tally | None) -> Iterator[Row]:
     """Yield the rows of one file; what is no object is refused."""
     number = 0
-    take = _taker(settings)
+    take = taker(settings)
     try:
         for element, document in _elements(file, settings, counted):
             number += 1
@@ -109,35 +102,23 @@ def _rows(file: SourceFile, settings: Settings, tally: Tally, *, counted: Tally 
         raise _broken(file, error) from error
 
 
-def _taker(settings: Settings) -> Callable[[Row, Row], Row]:
-    """Return what makes a row of an element and the document that it lies in."""
-    paths = settings.get("paths")
-    if not paths:
-        return lambda element, _document: element
-    within = bool(settings.get("collectionReference"))
-    ways = [(path, within and json_path.is_absolute(path), json_path.steps(path)) for path in paths]
-    return lambda element, document: {
-        path: json_path.value_at(document if outer else element, way) for path, outer, way in ways
-    }
-
-
 def _elements(file: SourceFile, settings: Settings, counted: Tally | None) -> Iterator[tuple[Any, Row]]:
     """Yield the elements of the collection (or the documents), each with the document around it."""
     reference = json_path.steps(str(settings.get("collectionReference") or ""))
-    with _opened(file) as content:
+    with file.open() as content:
         in_array = _first_sign(content) == b"["
     if not reference or in_array or not _is_one_document(file):
         for document in _documents(file, counted, in_array=in_array):
             yield from _cross(document, reference)
         return
     outer = _outer(file, settings)
-    with _opened(file, counted) as content:
+    with file.open(counted) as content:
         found = ijson.items(content, f"{_prefix(reference)}.item")
         yield from ((element, outer) for element in found)
 
 
 def _documents(file: SourceFile, counted: Tally | None, *, in_array: bool) -> Iterator[Any]:
-    with _opened(file, counted) as content:
+    with file.open(counted) as content:
         yield from ijson.items(content, "item" if in_array else "", multiple_values=True)
 
 
@@ -150,7 +131,7 @@ def _cross(document: Any, reference: json_path.Steps) -> Iterator[tuple[Any, Row
 
 
 def _is_one_document(file: SourceFile) -> bool:
-    with _opened(file) as content:
+    with file.open() as content:
         try:
             collections.deque(ijson.basic_parse(content), maxlen=0)
         except ijson.JSONError as error:
@@ -168,7 +149,7 @@ def _outer(file: SourceFile, settings: Settings) -> Row:
         names = tuple(itertools.takewhile(lambda step: isinstance(step, str), way))
         if not json_path.is_absolute(path) or not names:
             continue
-        with _opened(file) as content:
+        with file.open() as content:
             value = next(iter(ijson.items(content, _prefix(names))), None)
         place = found
         for name in names[:-1]:
@@ -181,66 +162,11 @@ def _prefix(way: Sequence[str | int]) -> str:
     return ".".join(str(step) for step in way)
 
 
-def _opened(file: SourceFile, counted: Tally | None = None) -> BinaryIO:
-    """Return the file's content without byte order mark."""
-    content = file.open(counted)
-    if cast(io.BufferedReader, content).peek(3).startswith(codecs.BOM_UTF8):
-        content.read(3)
-    return content
-
-
 def _first_sign(content: BinaryIO) -> bytes:
     while piece := content.read(_PIECE_BYTES):
         if signs := piece.lstrip():
             return signs[:1]
     return b""
-
-
-def _wider(kind: str, value: Any) -> str:
-    """Return the kind of a column that holds `kind` and now also the value."""
-    if value is None or kind == "text":
-        return kind
-    new = _kind(value)
-    if not kind or kind == new:
-        return new
-    return _TOGETHER.get(frozenset((kind, new)), "text")
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int):
-        size = abs(value)
-        return "int" if size <= _EXACT_IN_DOUBLE else "long" if size < _LARGEST_INT else "text"
-    return "double" if isinstance(value, Decimal) else "text"
-
-
-_ARROW: dict[str, pa.DataType] = {
-    "": pa.string(),
-    "bool": pa.bool_(),
-    "int": pa.int64(),
-    "long": pa.int64(),
-    "double": pa.float64(),
-    "text": pa.string(),
-}
-_TOGETHER = {frozenset(("int", "long")): "long", frozenset(("int", "double")): "double"}
-
-
-def _batch(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
-    columns = [_column([row.get(column.name) for row in rows], column.type) for column in schema]
-    return pa.record_batch(columns, schema=schema)
-
-
-def _column(values: list[Any], kind: pa.DataType) -> "pa.Array[Any]":
-    if pa.types.is_string(kind):
-        values = [value if value is None or isinstance(value, str) else _text(value) for value in values]
-    elif pa.types.is_float64(kind):
-        values = [value if value is None else float(value) for value in values]
-    return pa.array(values, kind)
-
-
-def _text(value: Any) -> str:
-    return json_text(value) if isinstance(value, bool | dict | list) else str(value)
 
 
 def _broken(file: SourceFile, error: Exception) -> ManaraError:
@@ -260,7 +186,7 @@ def _place(file: SourceFile) -> tuple[int, int]:
     events = ijson.sendable_list()
     parser = ijson.basic_parse_coro(events, multiple_values=True)
     line = byte = 0
-    with _opened(file) as content:
+    with file.open() as content:
         while piece := content.readline(_PIECE_BYTES):
             line += 1
             try:

@@ -8,17 +8,25 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from sqlglot import exp
 
 from manara.connectors.files import FileDataset, broken_file, same_columns
 from manara.connectors.selection import Settings, SourceFile
 from manara.errors import WrongDefinition
-from manara.plugin.dataset import DatasetGiven, Tally, dataset
+from manara.plugin.dataset import DatasetGiven, Relation, Tally, dataset
 from manara.registry import near
 
 _CODECS = ("snappy", "gzip", "zstd", "lz4", "brotli", "none")
 _GROUP_ROWS = 512 * 1024
-_GROUP_BYTES = 48 << 20
+_GROUP_BYTES = 24 << 20
+_READ_BYTES = 1 << 20
+_DUCKDB_GROUP_ROWS = 122_880
 _FEW_VALUES = 0.3
+# The types that DuckDB reads from a Parquet file and writes to one without changing them.
+_CERTAIN = {
+    pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(),
+    pa.float32(), pa.float64(), pa.string(), pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC"),
+}  # fmt: skip
 
 
 @dataset("Parquet")
@@ -66,6 +74,40 @@ class ParquetFormat:
             except OSError as error:
                 raise broken_file(file, f"The file is broken ({error}).", "Fetch it again.") from error
 
+    def relation(self, files: Sequence[SourceFile]) -> Relation | str:
+        """Return the files as DuckDB reads them, where they are on this machine and of the same plain columns."""
+        paths = [file.store.local_path(file.path) for file in files]
+        schema = self.schema(files, {})
+        rows = 0
+        for file, path in zip(files, paths, strict=True):
+            if path is None:
+                return "the source is not on this machine"
+            with _opened(file, Tally()) as content:
+                if content.schema_arrow.remove_metadata() != schema:
+                    return "the source's files have different columns"
+                rows += content.metadata.num_rows
+        odd = next((one for one in schema if not (_certain(one.type) and one.nullable and not one.metadata)), None)
+        folded = {name.lower() for name in schema.names}
+        if odd or len(folded) < len(schema.names) or "" in schema.names:
+            return f"DuckDB may change the column '{odd.name}'" if odd else "the names of columns differ in case only"
+        listed = exp.Array(expressions=[exp.Literal.string(str(path)) for path in paths])
+        table = exp.Anonymous(this="read_parquet", expressions=[listed])
+        return Relation(
+            query=exp.select("*").from_(table),
+            schema=schema,
+            rows=rows,
+            files=len(files),
+            size_bytes=sum(file.info.size_bytes for file in files),
+        )
+
+    def copy_options(self, schema: pa.Schema | None, _settings: Settings) -> tuple[dict[str, str | int], str]:
+        """Return how DuckDB writes such a file, and why it is not certain that it is the same (nothing where it is)."""
+        odd = next((one for one in schema or () if not _certain(one.type)), None)
+        codec = {"none": "uncompressed", "lz4": "lz4_raw"}.get(self.codec, self.codec)
+        options: dict[str, str | int] = {"format": "parquet", "compression": codec}
+        options["row_group_size"] = _DUCKDB_GROUP_ROWS
+        return options, f"DuckDB may change the column '{odd.name}'" if odd else ""
+
     def write(self, file: BinaryIO, rows: pa.RecordBatchReader, _settings: Settings) -> None:
         groups = _groups(rows)
         first = next(groups, rows.schema.empty_table())
@@ -100,11 +142,16 @@ def _repetitive(table: pa.Table) -> Any:
     return [name for name in flat if pc.count_distinct(sample[name]).as_py() <= sample.num_rows * _FEW_VALUES]
 
 
+def _certain(kind: pa.DataType) -> bool:
+    """Return whether DuckDB gives values of the type back as they are."""
+    return kind in _CERTAIN or pa.types.is_decimal128(kind)
+
+
 @contextlib.contextmanager
 def _opened(file: SourceFile, tally: Tally) -> Iterator[pq.ParquetFile]:
     with file.store.open(file.path) as raw:
         try:
-            content = pq.ParquetFile(raw)
+            content = pq.ParquetFile(raw, pre_buffer=False, buffer_size=_READ_BYTES)
         except (pa.ArrowInvalid, OSError) as error:
             raise broken_file(file, f"The file is no whole Parquet file ({error}).", "Fetch it again.") from error
         tally.data_read += file.info.size_bytes

@@ -1,0 +1,119 @@
+"""Stored procedures: the script that answers one on this machine, and the call of a real one."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from manara.errors import NotFound, WrongDefinition
+
+FOLDER = "local/procedure"
+_PARAMETER = re.compile(r"--\s*@(?P<name>\w+)\s*(?P<type>[^=\n]*?)\s*(?:=\s*(?P<default>.*?))?\s*")
+_PART = re.compile(r"\[((?:[^\]]|\]\])+)\]|\"((?:[^\"]|\"\")+)\"|([^.\[\]\"]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Procedure:
+    """A script that stands for a stored procedure.
+
+    Comment lines at its beginning may declare the parameters in order (`-- @day date`, `-- @most int = 10`); a default
+    is a number, a text in quotes or null. Without them every parameter that is given can be used.
+    """
+
+    name: str
+    text: str
+    defaults: Mapping[str, Any]
+    needed: tuple[str, ...]
+    order: tuple[str, ...]
+
+    @staticmethod
+    def read(name: str, text: str) -> "Procedure":
+        """Return the script with what its first lines declare."""
+        order, defaults, needed = [], {}, []
+        for line in text.splitlines():
+            if line.strip() and not line.lstrip().startswith("--"):
+                break
+            if found := _PARAMETER.fullmatch(line.strip()):
+                key = found["name"].lower()
+                order.append(key)
+                if found["default"] is None:
+                    needed.append(key)
+                else:
+                    defaults[key] = _default(found["default"])
+        return Procedure(name=name, text=text, defaults=defaults, needed=tuple(needed), order=tuple(order))
+
+    def bound(self, named: Mapping[str, Any], placed: Sequence[Any] = ()) -> dict[str, Any]:
+        """Return the values of the parameters. Raises WrongDefinition for one that is missing, or not declared."""
+        given = {name.lstrip("@").lower(): value for name, value in named.items()}
+        if len(placed) > len(self.order):
+            raise WrongDefinition(
+                f"The procedure '{self.name}' is given {len(placed)} values by their places, and its script declares "
+                f"{len(self.order)} parameters.",
+                advice=f"Declare them in the first lines of {FOLDER}/{self.name}.sql: -- @name type",
+            )
+        given.update(zip(self.order, placed, strict=False))
+        if lost := [name for name in self.needed if name not in given]:
+            raise WrongDefinition(f"The procedure '{self.name}' needs the parameter @{lost[0]}.")
+        if self.order and (odd := [name for name in given if name not in self.order]):
+            raise WrongDefinition(f"The procedure '{self.name}' has no parameter @{odd[0]}.")
+        return {**self.defaults, **given}
+
+
+def plain_name(told: str) -> str:
+    """Return a procedure's name without brackets and quotes.
+
+    >>> plain_name("[dbo].[Load sales]")
+    'dbo.Load sales'
+    """
+    return ".".join(next(part for part in found if part).strip() for found in _PART.findall(told))
+
+
+def script_of(name: str, text: Callable[[str, str], str]) -> str:
+    """Return the script that answers a procedure: by its whole name, or by its last part.
+
+    Raises NotFound that names the file to write.
+    """
+    whole = plain_name(name)
+    for key in dict.fromkeys((whole, whole.rpartition(".")[2], f"dbo.{whole}")):
+        try:
+            return text(FOLDER, key)
+        except NotFound:
+            continue
+    raise NotFound(
+        f"There is no stored procedure '{whole}' on this machine.",
+        advice=f"Write {FOLDER}/{whole}.sql, a script in the words of the database that stands in.",
+        code="UserErrorMissingStoredProcedure",
+    )
+
+
+def called(dialect: str, name: str, parameters: Sequence[str], runner: Any) -> str:
+    """Return the statement that calls a procedure of the database itself; nothing where it has none."""
+    parts = plain_name(name).split(".")
+    quoted = ".".join(exp.to_identifier(part, quoted=True).sql(dialect) for part in parts)
+    if dialect == "tsql":
+        return f"exec {quoted} " + ", ".join(f"@{one.lstrip('@')} = ${one.lstrip('@').lower()}" for one in parameters)
+    arguments = ", ".join(f"${one.lstrip('@').lower()}" for one in parameters)
+    if dialect == "postgres":
+        named = ", ".join(f'"{one.lstrip("@")}" => ${one.lstrip("@").lower()}' for one in parameters)
+        kinds = "select prokind::text as kind from pg_proc where proname = $name"
+        found = runner.query(kinds, {"name": parts[-1]}).read_all().column(0).to_pylist()
+        if not found:
+            return ""
+        return f"call {quoted}({named})" if "p" in found else f"select * from {quoted}({named})"  # noqa: S608 # quoted
+    if dialect in {"mysql", "snowflake"}:
+        return f"call {quoted}({arguments})"
+    return f"begin {quoted}({arguments}); end;" if dialect == "oracle" else ""
+
+
+def _default(told: str) -> Any:
+    text = told.strip().rstrip(",")
+    if text.lower() == "null":
+        return None
+    if text[:1] == "'" and text[-1:] == "'":
+        return text[1:-1].replace("''", "'")
+    try:
+        return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
+    except ValueError as error:
+        raise WrongDefinition(f"The default '{text}' is no number, text in quotes, or null.") from error

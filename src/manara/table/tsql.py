@@ -1,0 +1,520 @@
+"""T-SQL statements in the words of the database that stands in for SQL Server, with the same meaning or an error."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
+
+from manara.errors import WrongDefinition
+from manara.table.tsql_parts import refuse, shown
+from manara.table.tsql_types import Types
+
+
+class Catalog(Protocol):
+    """What has to be known of the tables that are there: a database, or a transaction."""
+
+    def columns(self, table: exp.Table) -> dict[str, str]:
+        """Return the table's columns in order, with their types in the database's SQL; nothing where there is none."""
+
+
+_NOW = {"GETUTCDATE", "SYSDATETIME", "SYSUTCDATETIME"}
+_SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
+_NOT_KNOWN = {
+    "SCOPE_IDENTITY",
+    "IDENT_CURRENT",
+    "CHECKSUM",
+    "BINARY_CHECKSUM",
+    "PATINDEX",
+    "OPENJSON",
+    "OPENROWSET",
+    "OPENQUERY",
+    "ERROR_MESSAGE",
+    "FORMATMESSAGE",
+    "STR",
+    "SOUNDEX",
+    "PARSENAME",
+    "ISNUMERIC",
+    "ISDATE",
+}
+_TIES = re.compile(r"\btop\b\s*\(?[^\s,)]+\)?\s*(percent|with\s+ties)\b", re.IGNORECASE)
+
+
+def tree_of(text: str) -> exp.Expression:
+    """Return the tree of one T-SQL statement. Raises WrongDefinition where it cannot be read."""
+    try:
+        found: Any = sqlglot.parse_one(text, dialect="tsql")
+    except SqlglotError as error:
+        advice = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200]
+        raise WrongDefinition(
+            f"This T-SQL cannot be read: {shown(text)}.", advice=advice, code="UserErrorCannotTranslateSql"
+        ) from error
+    if found is None or isinstance(found, exp.Command):
+        refuse(text, f"the command {text.split(maxsplit=1)[0].upper()}")
+    return cast("exp.Expression", found)
+
+
+def translated(
+    tree: exp.Expression, text: str, to: str, catalog: Catalog, values: Mapping[str, Any], changed: int = 0
+) -> str:
+    """Return the statement in the words of the dialect `to`.
+
+    `catalog` tells the columns of the tables; `values` are the variables, which stay as `$name`, and
+    `changed` is what @@ROWCOUNT says. Raises WrongDefinition for what would not mean the same there.
+    """
+    return _Translation(text, to, catalog, values, changed).of(tree)
+
+
+class _Translation:
+    def __init__(self, text: str, to: str, catalog: Catalog, values: Mapping[str, Any], changed: int) -> None:
+        self._text, self._to, self._catalog, self._changed = text, to, catalog, changed
+        self._found: dict[str, dict[str, str]] = {}
+        self._values = {name.lower(): value for name, value in values.items()}
+        self._types = Types({}, {})
+
+    def of(self, tree: exp.Expression) -> str:
+        tree = tree.copy()
+        self._refuse_what_differs(tree)
+        tree = _joined(tree, self._text)
+        known = self._known(tree)
+        self._types = Types(known, self._values)
+        aliases = {node.alias.lower(): self._types.of(node.this) for node in tree.find_all(exp.Alias)}
+        self._types = Types({**aliases, **known}, self._values)
+        tree = self._changed_tree(tree)
+        if self._to == "postgres":
+            tree = self._spelt(tree)
+        try:
+            return tree.sql(self._to, unsupported_level=ErrorLevel.RAISE, identify=True)
+        except UnsupportedError as error:
+            refuse(self._text, f"what has no counterpart ({' '.join(str(error).split())[:120]})")
+
+    def _refuse_what_differs(self, tree: exp.Expression) -> None:
+        """Raise an error for what the other database would take for something else."""
+        if re.match(r"\s*(delete|update|insert)\s+top\b", self._text, re.IGNORECASE):
+            refuse(self._text, "TOP in a change")
+        if _TIES.search(self._text) and tree.find(exp.Limit, exp.Fetch):
+            refuse(self._text, "TOP with PERCENT or TIES")
+        for node in tree.walk():
+            for kind, fault in _DIFFERS:
+                if isinstance(node, kind) and (what := fault(node, self._to)):
+                    refuse(self._text, what)
+
+    def _known(self, tree: exp.Expression) -> dict[str, str]:
+        """Return the types of all columns of the tables that the statement names; of two meanings, none."""
+        known: dict[str, str] = {}
+        for table in tree.find_all(exp.Table):
+            for name, kind in self._columns(self._called(table.copy())).items() if table.name else ():
+                folded = name.lower()
+                known[folded] = kind if known.get(folded, kind) == kind else ""
+        return known
+
+    def _changed_tree(self, tree: exp.Expression) -> exp.Expression:
+        """Return the tree with every node changed, from the leaves to the root."""
+        nodes: list[Any] = list(tree.walk(bfs=True))
+        for node in reversed(nodes):
+            changed = self._node(node)
+            if changed is not node:
+                if node is tree:
+                    tree = changed
+                else:
+                    node.replace(changed)
+        return tree
+
+    def _columns(self, table: exp.Table) -> dict[str, str]:
+        """Return the columns of a table as it is called there."""
+        bare = exp.Table(this=table.this.copy(), db=table.args["db"].copy() if table.args.get("db") else None)
+        key = bare.sql(self._to)
+        if key not in self._found:
+            self._found[key] = self._catalog.columns(bare) if isinstance(table.this, exp.Identifier) else {}
+        return self._found[key]
+
+    def _called(self, table: exp.Table) -> exp.Table:
+        """Return the table by the name that it has there: PostgreSQL tells capitals apart, and SQL Server does not."""
+        table = local(table)
+        if isinstance(table.this, exp.Identifier) and table.db != "information_schema":
+            table.this.set("quoted", True)
+        names = getattr(self._catalog, "tables", None)
+        if self._to == "postgres" and names and isinstance(table.this, exp.Identifier) and not self._columns(table):
+            same = [name for name in names(table.db) if name.lower() == table.name.lower()]
+            if len(same) == 1:
+                table.set("this", exp.to_identifier(same[0], quoted=True))
+        return table
+
+    def _node(self, node: exp.Expression) -> exp.Expression:
+        for kind, change in self._changes():
+            if isinstance(node, kind):
+                return change(node)
+        return node
+
+    def _changes(self) -> tuple[tuple[Any, Callable[[Any], exp.Expression]], ...]:
+        return (
+            (exp.Table, self._called),
+            (exp.Parameter, self._variable),
+            (exp.Convert, self._converted),
+            (exp.Update, _unqualified),
+            (exp.CurrentTimestamp, lambda _node: self._now()),
+            (exp.ObjectId, self._object),
+            (exp.Anonymous, self._function),
+            (exp.Collate, lambda node: node.this),
+            (exp.Add, self._plus),
+            (exp.Div, self._divided),
+            (exp.Avg, self._average),
+            ((exp.Cast, exp.TryCast), self._cast),
+            (exp.DataType, self._type),
+            (exp.DateDiff, self._between),
+            (exp.Length, lambda node: exp.Length(this=exp.func("rtrim", node.this)) if node.this else node),
+            (exp.Literal, self._literal),
+            (exp.ColumnDef, self._column),
+            (exp.Create, self._create),
+            (exp.Log, self._log),
+        )
+
+    def _variable(self, node: exp.Parameter) -> exp.Expression:
+        if isinstance(node.this, exp.Literal):
+            return node.this
+        if isinstance(node.parent, exp.Parameter):
+            return exp.Literal.number(self._changed)
+        name = node.name
+        if name.lower() not in self._values:
+            refuse(self._text, f"the variable @{name}, which nothing declares")
+        value = self._values[name.lower()]
+        if isinstance(value, str) and self._to == "duckdb":  # it takes a literal for any type, as SQL Server does
+            return exp.Literal.string(value)
+        return exp.Var(this=f"${name.lower()}")
+
+    def _now(self) -> exp.Expression:
+        if self._to == "sqlite":
+            return exp.Anonymous(this="datetime", expressions=[exp.Literal.string("now")])
+        aware = exp.AtTimeZone(this=exp.CurrentTimestamp(), zone=exp.Literal.string("UTC"))
+        return exp.Cast(this=aware, to=exp.DataType.build("timestamp", dialect=self._to))
+
+    def _function(self, node: exp.Anonymous) -> exp.Expression:
+        name = node.name.upper()
+        if name in _NOW:
+            return self._now()
+        if name == "CHOOSE":
+            index, *rest = node.expressions
+            ifs = [
+                exp.If(this=exp.EQ(this=index.copy(), expression=exp.Literal.number(n)), true=value.copy())
+                for n, value in enumerate(rest, 1)
+            ]
+            return exp.Case(ifs=ifs)
+        if name == "DATEFROMPARTS" and self._to in {"duckdb", "postgres"}:
+            return exp.Anonymous(this="make_date", expressions=node.expressions)
+        return node
+
+    def _object(self, node: exp.ObjectId) -> exp.Expression:
+        """Return 1 for a table that is there, and NULL for one that is not."""
+        told, sort = node.this, node.expression
+        kind = sort.name.upper() if sort is not None else "U"
+        if not isinstance(told, exp.Literal) or kind not in {"U", "V"}:
+            refuse(self._text, "OBJECT_ID of something else than a table")
+        name = re.sub(r"^tempdb\.\.", "", told.name, flags=re.I)
+        return exp.Literal.number(1) if self._columns(self._called(exp.to_table(name, dialect="tsql"))) else exp.null()
+
+    def _plus(self, node: exp.Add) -> exp.Expression:
+        left, right = self._types.of(node.this), self._types.of(node.expression)
+        if "text" not in {left, right} or {left, right} & {"int", "float"}:
+            if {left, right} == {"time", "int"} or {left, right} == {"time", "float"}:
+                refuse(self._text, "a number added to a time; DATEADD can be translated")
+            return node
+        return exp.DPipe(this=node.this, expression=node.expression)
+
+    def _divided(self, node: exp.Div) -> exp.Expression:
+        """Return a division of whole numbers that gives a whole number, as in SQL Server."""
+        if self._to != "duckdb":
+            return node
+        left, right = self._types.of(node.this), self._types.of(node.expression)
+        if "float" in {left, right}:
+            return node
+        if not left == right == "int":
+            what = f"the division {node.sql('tsql')}, of which it is not certain whether it is one of whole numbers"
+            refuse(self._text, what)
+        return _whole(node)
+
+    def _converted(self, node: exp.Convert) -> exp.Expression:
+        """Return a CONVERT with its style as a cast: one that fails where SQL Server's does."""
+        try:
+            told: Any = sqlglot.parse_one(node.sql(self._to, unsupported_level=ErrorLevel.RAISE), dialect=self._to)
+        except UnsupportedError as error:
+            refuse(self._text, f"what has no counterpart ({' '.join(str(error).split())[:120]})")
+        if isinstance(told, exp.TryCast) and not node.args.get("safe"):
+            told = exp.Cast(this=told.this, to=told.to)
+        if isinstance(told, exp.Cast):
+            if node.args.get("safe") and self._to == "postgres":
+                refuse(self._text, "TRY_CONVERT")
+            told.set("to", self._type(node.this.copy()))
+            return self._cast(told)
+        return cast("exp.Expression", told)
+
+    def _average(self, node: exp.Avg) -> exp.Expression:
+        kind = self._types.of(node.this)
+        if kind == "int":
+            return _whole(node)
+        if not kind:
+            refuse(self._text, f"{node.sql('tsql')}, of which it is not certain whether it is one of whole numbers")
+        return node
+
+    def _cast(self, node: exp.Cast) -> exp.Expression:
+        """Return a cast that cuts a text at its length: DuckDB's and SQLite's own do not."""
+        to = node.to
+        if to.this not in {exp.DataType.Type.VARCHAR, exp.DataType.Type.NVARCHAR} or self._to == "postgres":
+            return node
+        given = to.expressions[0].name if to.expressions else "30"
+        if not given.isdecimal() or isinstance(node.parent, exp.Left):
+            return node
+        plain = exp.Cast(this=node.this, to=exp.DataType.build("text", dialect=self._to))
+        return exp.Left(this=plain, expression=exp.Literal.number(given))
+
+    def _type(self, node: exp.DataType) -> exp.Expression:
+        name = node.this.name if isinstance(node.this, exp.DataType.Type) else ""
+        is_real = "REAL" in node.sql("tsql").upper()
+        known = {
+            **dict.fromkeys(("DATETIME", "DATETIME2", "SMALLDATETIME", "TIMESTAMP"), "timestamp"),
+            **dict.fromkeys(("BIT", "BOOLEAN"), "smallint" if self._to == "postgres" else "boolean"),
+            "UTINYINT": "smallint" if self._to == "postgres" else "",
+            "FLOAT": "" if is_real else "double precision" if self._to == "postgres" else "double",
+            "MONEY": "decimal(19, 4)",
+            "SMALLMONEY": "decimal(10, 4)",
+        }.get(name, "")
+        if any(part.name.upper() == "MAX" for part in node.expressions):
+            known = "text" if "BINARY" not in name else "bytea" if self._to == "postgres" else "blob"
+        return exp.DataType.build(known, dialect=self._to) if known else node
+
+    def _between(self, node: exp.DateDiff) -> exp.Expression:
+        """Return the number of borders between two times, as SQL Server counts; PostgreSQL has no such function."""
+        if self._to != "postgres":
+            return node
+        unit = str(node.args.get("unit") or "DAY").upper()
+        end, start = (exp.cast(part.copy(), "timestamp") for part in (node.this, node.expression))
+        text = {"s": start.sql("postgres"), "e": end.sql("postgres"), "u": unit.lower()}
+        if unit in {"DAY", "DD", "D"}:
+            return _raw("(cast({e} as date) - cast({s} as date))", text)
+        if unit in {"YEAR", "MONTH", "QUARTER"}:
+            many = {"YEAR": 1, "MONTH": 12, "QUARTER": 4}[unit]
+            rest = f"+ extract({unit.lower()} from {{e}}) - extract({unit.lower()} from {{s}})" if many > 1 else ""
+            borders = f"cast((extract(year from {{e}}) - extract(year from {{s}})) * {many} {rest} as bigint)"
+            return _raw(borders, text)
+        if unit not in _SMALLER:
+            refuse(self._text, f"DATEDIFF in {unit}")
+        apart = "extract(epoch from date_trunc('{u}', {e}) - date_trunc('{u}', {s}))"
+        return _raw(f"cast({apart} / {_SMALLER[unit]} as bigint)", text)
+
+    def _literal(self, node: exp.Literal) -> exp.Expression:
+        """Return the database's own schema for `dbo` where a query asks the catalog for it."""
+        other = node.parent.find(exp.Column) if isinstance(node.parent, exp.EQ | exp.In) else None
+        if node.is_string and node.name.lower() == "dbo" and other and other.name.lower() == "table_schema":
+            return exp.Anonymous(this="current_schema") if self._to != "sqlite" else exp.Literal.string("main")
+        return node
+
+    def _column(self, node: exp.ColumnDef) -> exp.Expression:
+        """Return the column of a new table; a number that counts by itself needs a sequence in DuckDB."""
+        kinds = [constraint.kind for constraint in node.args.get("constraints") or ()]
+        counting = next((kind for kind in kinds if isinstance(kind, exp.GeneratedAsIdentityColumnConstraint)), None)
+        if counting is None or self._to == "postgres":
+            return node
+        if self._to != "duckdb":
+            refuse(self._text, "a column that counts by itself")
+        create = node.find_ancestor(exp.Create)
+        table = local(create.this.this.copy()) if create else exp.to_table("t")
+        name = sequence_of(table.name, node.name)
+        default = exp.DefaultColumnConstraint(this=exp.func("nextval", exp.Literal.string(f'"{name}"')))
+        others = [one for one in node.args["constraints"] if one.kind is not counting]
+        node.set("constraints", [*others, exp.ColumnConstraint(kind=default)])
+        return node
+
+    def _create(self, node: exp.Create) -> exp.Expression:
+        """Return the statement without what says how SQL Server stores the table."""
+        properties = node.args.get("properties")
+        kept = [one for one in properties.expressions if isinstance(one, exp.TemporaryProperty)] if properties else []
+        node.set("properties", exp.Properties(expressions=kept) if kept else None)
+        schema = node.this
+        if isinstance(schema, exp.Schema):
+            schema.set("expressions", [_constraint(one) for one in schema.expressions])
+            if isinstance(schema.this, exp.Table) and schema.this.name.startswith("#") and not kept:
+                node.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
+        if node.kind == "INDEX":
+            refuse(self._text, "an index")
+        return node
+
+    def _log(self, node: exp.Log) -> exp.Expression:
+        return exp.Ln(this=node.this) if node.this is not None and node.expression is None else node
+
+    def _spelt(self, tree: exp.Expression) -> exp.Expression:
+        """Return the statement with every name quoted as the database has it: PostgreSQL tells capitals apart."""
+        names: dict[str, str] = {}
+        of: dict[str, dict[str, str]] = {}
+        for table in tree.find_all(exp.Table):
+            own = {name.lower(): name for name in self._columns(table)} if table.name else {}
+            of[table.alias_or_name.lower()] = own
+            names = {**own, **names}
+        for node in tree.find_all(exp.Identifier):
+            parent = node.parent
+            if isinstance(parent, exp.Table):
+                node.set("quoted", True)
+                continue
+            names.setdefault(node.name.lower(), node.name)
+            known = names[node.name.lower()]
+            if known != node.name and isinstance(parent, exp.Column) and isinstance(parent.parent, exp.Select):
+                parent.replace(exp.alias_(parent.copy(), node.name, quoted=True))
+                continue
+            if not isinstance(parent, exp.Alias):
+                node.set("this", known)
+            node.set("quoted", True)
+        for column in tree.find_all(exp.Column):
+            if isinstance(column.this, exp.Identifier):
+                own = of.get(column.table.lower(), {})
+                column.this.set("this", own.get(column.name.lower()) or names.get(column.name.lower(), column.name))
+                column.this.set("quoted", True)
+        return tree
+
+
+def _odd_function(node: Any, _to: str) -> str:
+    return f"{node.name.upper()}()" if node.name.upper() in _NOT_KNOWN else ""
+
+
+def _odd_pattern(node: Any, _to: str) -> str:
+    pattern = node.expression.name if isinstance(node.expression, exp.Literal) else ""
+    return f"the pattern '{pattern}' with brackets" if "[" in pattern else ""
+
+
+def _odd_table(node: Any, _to: str) -> str:
+    return f"sys.{node.name}; INFORMATION_SCHEMA can be asked instead" if node.db.lower() == "sys" else ""
+
+
+def _odd_variable(node: Any, _to: str) -> str:
+    is_ours = isinstance(node.this, exp.Parameter) and node.this.name.upper() != "ROWCOUNT"
+    return f"@@{node.this.name}" if is_ours else ""
+
+
+def _odd_order(node: Any, _to: str) -> str:
+    name = node.expression.name
+    return "" if re.search(r"_CS_|_BIN|DATABASE_DEFAULT", name, re.IGNORECASE) else f"COLLATE {name}"
+
+
+def _odd_span(node: Any, _to: str) -> str:
+    is_week = str(node.args.get("unit") or "").upper() in {"WEEK", "WK", "WW"}
+    return "DATEDIFF in weeks, which begin on another day there" if is_week else ""
+
+
+def _odd_cast(node: Any, to: str) -> str:
+    return "TRY_CAST, which PostgreSQL has not" if type(node) is exp.TryCast and to == "postgres" else ""
+
+
+_DIFFERS: tuple[tuple[Any, Callable[[Any, str], str]], ...] = (
+    (exp.Anonymous, _odd_function),
+    (exp.Like, _odd_pattern),
+    (exp.Table, _odd_table),
+    (exp.Parameter, _odd_variable),
+    (exp.Collate, _odd_order),
+    (exp.DateDiff, _odd_span),
+    (exp.TryCast, _odd_cast),
+    (exp.Returning, lambda _node, _to: "OUTPUT"),
+    (exp.OpenJSON, lambda _node, _to: "OPENJSON"),
+)
+
+
+def local(table: exp.Table) -> exp.Table:
+    """Return the table without SQL Server's own schema, for which the database's own stands; `#t` keeps its sign."""
+    if table.db.lower() == "dbo":
+        table.set("db", None)
+        table.set("catalog", None)
+    if isinstance(table.this, exp.Identifier) and table.this.args.get("temporary"):
+        table.set("this", exp.to_identifier(f"#{table.name.lower()}", quoted=True))
+        table.set("db", None)
+    if table.db.lower() == "information_schema":
+        table.set("db", exp.to_identifier("information_schema"))
+        table.set("this", exp.to_identifier(table.name.lower()))
+    if table.args.get("hints"):
+        table.set("hints", None)
+    return table
+
+
+def _unqualified(node: exp.Update) -> exp.Update:
+    """Return the update with the plain names of the columns that it sets."""
+    for one in node.expressions:
+        if isinstance(one, exp.EQ) and isinstance(one.this, exp.Column):
+            one.this.set("table", None)
+    return node
+
+
+def sequence_of(table: str, column: str) -> str:
+    """Return the name of the sequence that numbers a column in DuckDB."""
+    return f"manara_{table}_{column}".lower()
+
+
+def sequences(tree: exp.Expression) -> list[tuple[str, str, str]]:
+    """Return the sequences that a CREATE TABLE of T-SQL needs in DuckDB: name, first number, step."""
+    found = []
+    for column in tree.find_all(exp.ColumnDef) if isinstance(tree, exp.Create) else ():
+        for constraint in column.args.get("constraints") or ():
+            if isinstance(constraint.kind, exp.GeneratedAsIdentityColumnConstraint):
+                told = constraint.kind.args
+                first, step = (str(told[name].name) if told.get(name) else "1" for name in ("start", "increment"))
+                table = local(tree.this.this.copy())
+                found.append((sequence_of(table.name, column.name), first, step))
+    return found
+
+
+def _joined(tree: exp.Expression, text: str) -> exp.Expression:  # noqa: C901 # the forms of one clause
+    """Return an UPDATE or DELETE whose FROM names the table itself as one that names only the others."""
+    if isinstance(tree, exp.Update):
+        for one in tree.expressions:
+            if isinstance(one, exp.EQ) and isinstance(one.this, exp.Column):
+                one.this.set("table", None)
+                one.this.set("db", None)
+    source = tree.args.get("from_")
+    is_delete = isinstance(tree, exp.Delete)
+    if is_delete and tree.args.get("tables"):
+        target_name, source_table = tree.args["tables"][0].alias_or_name, tree.this
+    elif isinstance(tree, exp.Update) and source is not None:
+        target_name, source_table = tree.this.alias_or_name, source.this
+    else:
+        return tree
+    joins = list(source_table.args.get("joins") or ()) + list(tree.args.get("joins") or ())
+    if source_table.alias_or_name.lower() != target_name.lower():
+        if any(join.this.alias_or_name.lower() == target_name.lower() for join in joins):
+            refuse(text, "a change of a table that its FROM names second; name it first")
+        return tree
+    if any(join.side or join.kind not in {"", "INNER"} for join in joins):
+        refuse(text, "a change of a table that is joined by another join than INNER")
+    target = source_table.copy()
+    target.set("joins", None)
+    conditions = [join.args["on"].copy() for join in joins if join.args.get("on")]
+    where = tree.args.get("where")
+    conditions += [where.this.copy()] if where else []
+    others = [join.this.copy() for join in joins]
+    tree.set("this", target)
+    tree.set("joins", None)
+    tree.set("where", exp.Where(this=exp.and_(*conditions)) if conditions else None)
+    if is_delete:
+        tree.set("tables", None)
+        tree.set("using", others or None)
+        return tree
+    tree.set("from_", None)
+    if others:
+        first, *rest = others
+        first.set("joins", [exp.Join(this=one, kind="CROSS") for one in rest] or None)
+        tree.set("from_", exp.From(this=first))
+    return tree
+
+
+def _constraint(node: exp.Expression) -> exp.Expression:
+    """Return a table's constraint without CLUSTERED and the order of its columns."""
+    keys = node.find(exp.ClusteredColumnConstraint, exp.NonClusteredColumnConstraint)
+    if keys is None or not node.find(exp.PrimaryKeyColumnConstraint, exp.PrimaryKey):
+        return node
+    names = [one.this if isinstance(one, exp.Ordered) else one for one in keys.this or keys.expressions]
+    plain = [exp.to_identifier(name.name, quoted=True) for name in names]
+    return exp.PrimaryKey(expressions=plain)
+
+
+def _whole(node: exp.Expression) -> exp.Expression:
+    return exp.Cast(this=exp.func("trunc", node.copy()), to=exp.DataType.build("bigint"))
+
+
+def _raw(text: str, names: Mapping[str, str]) -> exp.Expression:
+    found: Any = sqlglot.parse_one(text.format(**names), dialect="postgres")
+    return cast("exp.Expression", found)
