@@ -33,8 +33,8 @@ demo: $(READY) ## run the main job: the supply control tower on made data
 test: $(READY) ## run the tests (make test K=word runs those whose name holds the word)
 	@$(BIN)/pytest -n 2 -rs $(if $(K),-k "$(K)")
 
-torture: $(READY) ## kill workers more than three hundred times, on both stores, and check that nothing is lost (ten minutes)
-	@TORTURE_FULL=1 $(BIN)/pytest -s tests/acceptance/test_torture.py
+torture: $(READY) ## kill workers more than three hundred times, on both stores, and copies into every sink, and check that nothing is lost (twenty minutes)
+	@TORTURE_FULL=1 $(BIN)/pytest -s tests/acceptance/test_torture.py tests/acceptance/test_kill_sinks.py
 
 check: lint types test ## what must pass before anything lands: lint, types, tests
 

@@ -3,10 +3,13 @@
 `python docs/make.py` writes both; a test holds the reference pages and the code together.
 """
 
+import ast
+import importlib.util
 import inspect
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,9 @@ from manara import errors
 from manara.cli.main import cli
 from manara.expr.reference import page as expressions_page
 from manara.plugin.activity import ACTIVITIES
-from manara.plugin.connection import CONNECTORS
+from manara.plugin.connection import ABILITIES, CONNECTORS
 from manara.plugin.dataset import DATASETS
-from manara.registry import Registry
+from manara.registry import EXTRAS, Registry
 from manara.runtime.control_step import CONTROLS
 from manara.settings import FILE, ROWS
 
@@ -59,7 +62,10 @@ def types_page() -> str:
     """The type names that run here."""
     parts = [
         "# Types that run here\n\nThe names that stand as `type` in the JSON. A package can add its own: it registers"
-        " them by a decorator and names the module in the entry-point group.\n"
+        " them by a decorator and names the module in the entry-point group.\n",
+        'What a type can do stands in its decorator (`can={"read", "list"}`; everything where nothing is said), and is'
+        " checked before a run starts. An activity needs it of the dataset and of the linked service behind it:\n",
+        table(("a type that can", "is able to"), [(f"`{name}`", says) for name, says in ABILITIES.items()]),
     ]
     registries: list[tuple[str, Registry[Any]]] = [
         ("Activities that do work", ACTIVITIES),
@@ -73,14 +79,46 @@ def types_page() -> str:
 
 
 def plugins_table(registry: Registry[Any]) -> str:
-    """One row for each plug-in of ours: name, module, and the first paragraph of its docstring."""
+    """One row for each plug-in of ours: name, first paragraph of its docstring, what it can do, extra, and module."""
     rows = []
     for name in registry.names():
         plugin = registry.find(name)
         module = getattr(plugin, "__module__", "")
         if module.startswith("manara."):
-            rows.append((f"`{name}`", first_paragraph(plugin), f"`{module}`"))
-    return table(("type", "what it does", "where it lives"), rows)
+            can = [ability for ability in ABILITIES if ability in registry.can(name)]
+            extras = ", ".join(f"`{extra}`" for extra in sorted(extras_of(module)))
+            rows.append((f"`{name}`", first_paragraph(plugin), ", ".join(can), extras, f"`{module}`"))
+    if not registry.abilities:
+        return table(("type", "what it does", "where it lives"), [(*row[:2], row[4]) for row in rows])
+    return table(("type", "what it does", "can", "extra", "where it lives"), rows)
+
+
+def extras_of(module: str) -> set[str]:
+    """Return the extras without which a module of ours cannot be imported, directly or by what it imports."""
+    found: set[str] = set()
+    looked, ahead = set[str](), [module]
+    while ahead:
+        name = ahead.pop()
+        if name.split(".")[0] != "manara":
+            found |= {EXTRAS[library] for library in [name.split(".")[0]] if library in EXTRAS}
+        elif name not in looked:
+            looked.add(name)
+            ahead += imports_of(name)
+    return found
+
+
+@cache
+def imports_of(module: str) -> list[str]:
+    """Return what a module of ours imports when it is imported."""
+    spec = importlib.util.find_spec(module)
+    text = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    found: list[str] = []
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ImportFrom):
+            found.append(node.module or "")
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+    return found
 
 
 def errors_page() -> str:

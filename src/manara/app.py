@@ -194,4 +194,5 @@ def known() -> Known:
         connectors=CONNECTORS.names(),
         checked=CHECKERS.names(),
         checker=CHECKERS.find,
+        can=lambda kind, name: (DATASETS.can if kind == "dataset" else CONNECTORS.can)(name),
     )

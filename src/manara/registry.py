@@ -8,14 +8,14 @@ import difflib
 import importlib
 import importlib.metadata
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Generic, TypeVar
 
 from manara.errors import Broken, Conflict, ManaraError, WrongDefinition
 
 P = TypeVar("P")
 
-_MODULE_OF_EXTRA = {
+EXTRAS = {
     "pyspark": "spark",
     "fastavro": "avro",
     "cramjam": "snappy",
@@ -35,26 +35,38 @@ _MODULE_OF_EXTRA = {
     "pymysql": "mysql",
     "pyodbc": "odbc",
     "cryptography": "web",
+    "snowflake": "snowflake",
 }
+"""The extra that brings each library."""
 
 
 class Registry(Generic[P]):
-    """The plug-ins of one kind (`activity`, `connector`, ...)."""
+    """The plug-ins of one kind (`activity`, `connector`, ...), and which of the `abilities` each of them has."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, abilities: Collection[str] = ()) -> None:
         self.kind = kind
+        self.abilities = frozenset(abilities)
         self._plugins: dict[str, P] = {}
+        self._can: dict[str, frozenset[str]] = {}
         self._modules: dict[str, str] | None = None
         self._loaded: set[str] = set()
 
-    def register(self, *names: str) -> Callable[[P], P]:
-        """Return a decorator that registers what it decorates under all of `names`; each can be taken once."""
+    def register(self, *names: str, can: Collection[str] | None = None) -> Callable[[P], P]:
+        """Return a decorator that registers what it decorates under all of `names`; each can be taken once.
+
+        `can` says which abilities it has; all of them where nothing is said. Raises Broken for one that is unknown.
+        """
+        abilities = self.abilities if can is None else frozenset(can)
+        if not abilities <= self.abilities:
+            unknown = ", ".join(sorted(abilities - self.abilities))
+            raise Broken(f"The {self.kind} type '{names[0]}' says that it can {unknown}, which nothing can.")
 
         def decorate(plugin: P) -> P:
             for name in names:
                 if name in self._plugins and self._plugins[name] is not plugin:
                     raise Conflict(f"The {self.kind} type '{name}' is registered twice.")
                 self._plugins[name] = plugin
+                self._can[name] = abilities
             return plugin
 
         return decorate
@@ -81,6 +93,11 @@ class Registry(Generic[P]):
             raise WrongDefinition(f"There is no {self.kind} type '{name}'.", advice=near(name, self.names()))
         return self._plugins[name]
 
+    def can(self, name: str) -> frozenset[str]:
+        """Return the abilities of the plug-in called `name`; raises as `find` does."""
+        self.find(name)
+        return self._can[name]
+
     def _load(self, module: str) -> None:
         try:
             importlib.import_module(module)
@@ -105,7 +122,7 @@ def missing_library(error: ModuleNotFoundError) -> ManaraError:
     library = (error.name or "").split(".")[0]
     if library == "manara":
         return Broken(f"The module '{error.name}' is missing.", advice="Install Manara again.")
-    extra = _MODULE_OF_EXTRA.get(library, library)
+    extra = EXTRAS.get(library, library)
     return WrongDefinition(
         f"The library '{library}' is not installed.", advice=f"Install it with: pip install 'manara[{extra}]'"
     )

@@ -255,7 +255,22 @@ VALUES = {
     ),
 }
 
+DEEP = "[" * 10_000 + "]" * 10_000
+ROWS_A = {
+    "collectionReference": "$['rows']",
+    "mappings": [{"source": {"path": "['a']"}, "sink": {"name": "a"}}],
+}
 JSON = {
+    "a collection that is no array": Broken(
+        name="bad.json", content='{"rows": "none"}', translator=ROWS_A, code=INVALID, says="collectionReference"
+    ),
+    "a collection that is no array in one of the lines": Broken(
+        name="bad.json",
+        content='{"rows": [{"a": 1}]}\n{"rows": "none"}\n',
+        translator=ROWS_A,
+        rows=[{"a": 1}],
+        refused={2: "no array"},
+    ),
     "JSON cut in the middle": Broken(
         name="bad.json", content='[{"a": 1}, {"a": 2}, {"a"', tolerant=False, code=INVALID, says="bad.json"
     ),
@@ -264,9 +279,45 @@ JSON = {
     ),
     "JSON that is a page": Broken(name="bad.json", content="<html>Please log in</html>", code=INVALID, says="bad.json"),
     "JSON that is empty": Broken(name="bad.json", content="", code=INVALID, says="empty"),
-    "JSON of bare values": Broken(name="bad.json", content="[1, 2]", code=INVALID, says="object"),
+    "JSON cut in the middle, tolerant": Broken(
+        name="bad.json",
+        content='[{"a": 1}, {"a": 2}, {"a"',
+        rows=[{"a": 1}, {"a": 2}],
+        refused={3: "cut off at line 1.*{"},
+    ),
+    "JSON lines cut in the middle, tolerant": Broken(
+        name="bad.json", content='{"a": 1}\n{"a": 2}\n{"a": ', rows=[{"a": 1}, {"a": 2}], refused={3: "line 3"}
+    ),
+    "JSON lines of which two are broken": Broken(
+        name="bad.json",
+        content='{"a": 1}\n{"a": nul}\n{"a": 3}\nERROR 500\n{"a": 5}\n',
+        rows=[{"a": 1}, {"a": 3}, {"a": 5}],
+        refused={2: "line 2.*nul", 4: "line 4.*ERROR"},
+    ),
+    "JSON lines with a fault and a value that does not fit": Broken(
+        name="bad.json",
+        content='{"a": 1}\n{"a": nul}\n{"a": "x"}\n{"a": 4}\n',
+        types={"a": "Int32"},
+        rows=[{"a": 1}, {"a": 4}],
+        refused={2: "line 2", 3: "'x'"},
+    ),
+    "a second JSON file that is a page": Broken(
+        content={"1.json": '[{"a": 1}]', "2.json": "<html>"}, name=".json", rows=[{"a": 1}], refused={1: "2.json.*html"}
+    ),
+    "a second JSON file that is empty": Broken(
+        content={"1.json": '[{"a": 1}]', "2.json": ""}, name=".json", code=INVALID, says="2.json.*empty"
+    ),
+    "JSON of bare values": Broken(
+        name="bad.json", content="[1, 2]", code="UserErrorSourceDataHasNoFields", says="object"
+    ),
     "JSON in another encoding": Broken(
         name="bad.json", content='[{"a": "Médéa"}]'.encode("latin-1"), code=INVALID, says="(?i)utf-?8"
+    ),
+    "JSON nested ten thousand deep": Broken(
+        name="bad.json", content=f'{{"a": {DEEP}}}', tolerant=False, code=INVALID, says="nested more than 500 deep"
+    ),
+    "JSON nested ten thousand deep, tolerant": Broken(
+        name="bad.json", content=f'[{{"a": 1}}, {{"a": {DEEP}}}]', rows=[{"a": "1"}], refused={2: "nested"}
     ),
     "JSON whose types change": Broken(
         name="bad.json", content='[{"a": 1}, {"a": "x"}]', types={"a": "Int32"}, rows=[{"a": 1}], refused={2: "x"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -164,6 +165,14 @@ def test_a_cancelled_run_stops_its_command_even_one_that_does_not_listen(tmp_pat
     other.start()
     assert factory.run("main").status == "Cancelled"
     other.join()
+    wait_for(lambda: not is_alive(int((tmp_path / "pid").read_text())))
+
+
+def test_a_command_ends_with_manara_even_by_kill_9(tmp_path: Path) -> None:
+    made(tmp_path, command=f"{python(CHILD.format(then='time.sleep(600)'))} '{tmp_path / 'pid'}'")
+    with subprocess.Popen([sys.executable, "-m", "manara.cli", "run", "main", "-f", str(tmp_path)]) as process:
+        wait_for(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
+        process.kill()
     wait_for(lambda: not is_alive(int((tmp_path / "pid").read_text())))
 
 

@@ -40,7 +40,7 @@ def test_statements_run_and_give_their_results(place: Place) -> None:
         (_parameter("p", "String", "x'; drop table t; --"), "x'; drop table t; --"),
         (_parameter("@p", "Int32", "7"), 7),
         (_parameter("P", "Boolean", "False"), False),
-        (_parameter("p", "DateTime", "2024-03-01T00:00:00Z"), "2024-03-01T00:00:00.000000Z"),
+        (_parameter("p", "DateTime", "2024-03-01T00:00:00Z"), "2024-03-01T00:00:00Z"),
         (_parameter("p", "Double", None), None),
     ],
 )

@@ -81,6 +81,15 @@ def test_a_log_has_a_line_of_an_activity_at_work_every_ten_seconds() -> None:
     assert "at work   Load  (120,000 rows, 48.0 MB, 12,000 rows/s, 40 %, about 6 s left, 10.0 s)" in lines[0]
 
 
+def test_a_log_has_nothing_in_brackets_of_an_activity_that_never_began() -> None:
+    written = io.StringIO()
+    plain = PlainScreen(Console(file=written, width=200))
+    for event in started("Load"):
+        plain(event)
+    plain(Event(run_id="r", kind="ended", step="After", body={"status": "Skipped"}))
+    assert written.getvalue().split(maxsplit=1)[1].strip() == "Skipped   After"
+
+
 @pytest.mark.parametrize(
     ("text", "before", "value"),
     [

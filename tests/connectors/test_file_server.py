@@ -1,5 +1,6 @@
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,114 @@ def test_files_made_in_bulk_are_there_when_the_block_ends(tmp_path: Path) -> Non
             with store.create(name) as file:
                 file.write(b"1")
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"a", "b"}
+
+
+def _linked(tmp_path: Path) -> FolderStore:
+    """Return a store with links that leave it, and others."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/secret").write_text("secret")
+    root = tmp_path / "in"
+    (root / "deep").mkdir(parents=True)
+    (root / "plain").write_text("plain")
+    (root / "inside").symlink_to(root / "plain")
+    (root / "file").symlink_to(tmp_path / "out/secret")
+    (root / "folder").symlink_to(tmp_path / "out")
+    os.mkfifo(root / "pipe")
+    return FolderStore(root=root)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("plain", b"plain"),
+        ("inside", b"plain"),
+        ("deep/../plain", NotAllowed),
+        ("file", NotAllowed),
+        ("folder/secret", NotAllowed),
+        ("../out/secret", NotAllowed),
+        ("deep", SourceMissing),
+        ("pipe", SourceMissing),
+        ("plain/file", SourceMissing),
+        ("absent", SourceMissing),
+        ("absent/file", SourceMissing),
+        ("zero\0", NotAllowed),
+    ],
+)
+def test_many_files_are_read_as_one_is(tmp_path: Path, path: str, found: bytes | type[ManaraError]) -> None:
+    alone = _linked(tmp_path)
+    with alone.bulk() as many:
+        for store in (alone, many):
+            if isinstance(found, bytes):
+                with store.open(path) as file:
+                    assert file.read() == found
+            else:
+                with pytest.raises(found):
+                    store.open(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("plain", None),
+        ("inside", None),
+        ("new/deeper/file", None),
+        ("file", NotAllowed),
+        ("folder/new", NotAllowed),
+        ("../out/new", NotAllowed),
+        ("deep", WrongDefinition),
+        ("plain/file", ManaraError),
+    ],
+)
+def test_many_files_are_written_as_one_is(tmp_path: Path, path: str, error: type[ManaraError] | None) -> None:
+    alone = _linked(tmp_path)
+    with alone.bulk() as many:
+        for store in (alone, many):
+            if error is None:
+                with store.create(path) as file:
+                    file.write(b"new")
+                assert (alone.root / path).read_bytes() == b"new"
+                continue
+            with pytest.raises(error), store.create(path) as file:
+                file.write(b"new")
+    assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["secret"]
+    assert not list(tmp_path.rglob(".manara-*"))
+
+
+def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere_else(tmp_path: Path) -> None:
+    store = FolderStore(root=tmp_path / "in")
+    (tmp_path / "out").mkdir()
+    with store.bulk() as many:
+        with many.create("a/1"):
+            pass
+        (tmp_path / "in/a").rename(tmp_path / "in/b")
+        (tmp_path / "in/a").symlink_to(tmp_path / "out")
+        with many.create("a/2"):
+            pass
+    assert not list((tmp_path / "out").iterdir())
+    assert {path.name for path in (tmp_path / "in/b").iterdir()} == {"1", "2"}
+
+
+def test_a_file_of_many_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+
+    def fail(store: FolderStore) -> None:
+        with store.create("a") as file:
+            file.write(b"half")
+            raise ValueError("no")
+
+    with FolderStore(root=tmp_path).bulk() as store, pytest.raises(ValueError, match="no"):
+        fail(store)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_folders_beyond_those_that_are_held_are_written_and_read_too(tmp_path: Path) -> None:
+    names = [f"{folder}/{file}" for file in "ab" for folder in range(40)]
+    with FolderStore(root=tmp_path).bulk() as store, ThreadPoolExecutor(8) as pool:
+
+        def write(name: str) -> bytes:
+            with store.create(name) as file:
+                file.write(name.encode())
+            with store.open(name) as read:
+                return read.read()
+
+        assert list(pool.map(write, names)) == [name.encode() for name in names]

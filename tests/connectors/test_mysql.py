@@ -13,7 +13,7 @@ from sqlglot import exp
 from tests.mariadb import mariadb
 
 from manara.errors import BadRows, Broken, Conflict, ManaraError, NotAllowed, NotFound, Transient, WrongDefinition
-from manara.plugin.connection import CONNECTORS, Connection, Database, LinkedServiceGiven, Transaction
+from manara.plugin.connection import CONNECTORS, Connection, Database, LinkedServiceGiven, ListsTables, Transaction
 from manara.plugin.dataset import DATASETS, Dataset, DatasetGiven, Refused, Tally
 from manara.testing.suites import DatabaseSuite, DatasetSuite, execute, new_mark, numbers
 
@@ -97,6 +97,29 @@ def test_rows_that_the_table_does_not_take_are_refused_and_the_others_loaded(dat
     DATASETS.find("MySqlTable")(given).write({}, rows.to_reader(), new_mark(), tally)
     assert numbers(database, "(select id as n from place) as p") == [1, 3]
     assert (tally.rows_copied, len(refused)) == (2, 3)
+
+
+def test_an_upsert_leaves_out_what_the_server_does_not_take(database: Database) -> None:
+    make = "create table place (id integer primary key, t varchar(3) not null)"
+    database.once(new_mark(), execute(make, "insert into place values (1, 'a')"))
+    given = DatasetGiven(name="T", type="MySqlTable", properties={"tableName": "place"}, connection=database)
+    refused: list[Refused] = []
+    tally = Tally(skips=True, refuse=refused.append)
+    rows = pa.table({"id": [1, 2, 3], "t": ["b", None, "c"]})
+    sink = {"writeBehavior": "upsert", "upsertSettings": {"keys": ["id"]}}
+    DATASETS.find("MySqlTable")(given).write(sink, rows.to_reader(), new_mark(), tally)
+    assert database.query("select * from place").read_all().to_pylist() == [{"id": 1, "t": "b"}, {"id": 3, "t": "c"}]
+    assert (tally.rows_copied, [row.text for row in refused]) == (2, ["{'id': 2, 't': None}"])
+
+
+def test_a_table_that_is_missing_is_told_with_a_near_one(database: Database) -> None:
+    database.once(new_mark(), execute("create table place (id integer)", "create view every_place as select 1 as n"))
+    assert isinstance(database, ListsTables)
+    assert {"every_place", "place"} <= set(database.tables(""))
+    given = DatasetGiven(name="T", type="MySqlTable", properties={"tableName": "plase"}, connection=database)
+    with pytest.raises(NotFound) as raised:
+        DATASETS.find("MySqlTable")(given).write({}, pa.table({"id": [1]}).to_reader(), new_mark(), Tally())
+    assert "'place'" in raised.value.advice
 
 
 TYPES = {

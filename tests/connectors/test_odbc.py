@@ -15,10 +15,10 @@ from tests.postgres import postgres
 pyodbc = pytest.importorskip("pyodbc", reason="pyodbc, or the library of unixODBC, is not installed")
 
 from manara.connectors import odbc  # noqa: E402
-from manara.errors import Transient, WrongDefinition  # noqa: E402
-from manara.plugin.connection import CONNECTORS, Connection, LinkedServiceGiven  # noqa: E402
-from manara.plugin.dataset import Dataset, Tally  # noqa: E402
-from manara.testing.suites import DatabaseSuite, DatasetSuite, new_mark  # noqa: E402
+from manara.errors import NotFound, Transient, WrongDefinition  # noqa: E402
+from manara.plugin.connection import CONNECTORS, Connection, Database, LinkedServiceGiven  # noqa: E402
+from manara.plugin.dataset import DATASETS, Dataset, DatasetGiven, Refused, Tally  # noqa: E402
+from manara.testing.suites import DatabaseSuite, DatasetSuite, execute, new_mark  # noqa: E402
 
 __all__ = ["postgres"]
 
@@ -66,6 +66,23 @@ class _Upserts(DatasetSuite):
         dataset.write(sink, newer.to_reader(), new_mark(), Tally())
         rows = sorted(dataset.read({}, Tally()).read_all().to_pylist(), key=lambda row: int(row["id"]))
         assert rows == [{"id": 1, "t": "old"}, {"id": 2, "t": "new"}, {"id": 3, "t": "last"}]
+
+    def test_rows_that_the_database_does_not_take_are_left_out(self, connection: Database, dataset: Dataset) -> None:
+        connection.once(new_mark(), execute("create table place (id integer primary key, t varchar(9) not null)"))
+        refused: list[Refused] = []
+        tally = Tally(skips=True, refuse=refused.append)
+        for sink in ({}, {"writeBehavior": "upsert", "upsertSettings": {"keys": ["id"]}}):
+            rows = pa.table({"id": [1, len(sink) + 2, 9], "t": ["a", "b", None]})
+            dataset.write(sink, rows.to_reader(), new_mark(), tally)
+        assert dataset.read({}, Tally()).read_all().sort_by("id").column("id").to_pylist() == [1, 2, 4]
+        assert (tally.rows_copied, [row.text for row in refused]) == (4, ["{'id': 9, 't': None}"] * 2)
+
+    def test_a_table_that_is_missing_is_told_with_a_near_one(self, connection: Database) -> None:
+        connection.once(new_mark(), execute("create table place (id integer)"))
+        given = DatasetGiven(name="T", type="OdbcTable", properties={"tableName": "plase"}, connection=connection)
+        with pytest.raises(NotFound) as raised:
+            DATASETS.find("OdbcTable")(given).write({}, pa.table({"id": [1]}).to_reader(), new_mark(), Tally())
+        assert "'place'" in raised.value.advice
 
 
 class TestSqliteTable(_Upserts):

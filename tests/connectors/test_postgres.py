@@ -129,10 +129,34 @@ def test_rows_that_the_database_does_not_take_are_refused_too(stock: PostgresDat
     assert (tally.rows_copied, _rows(stock)[2:]) == (2, [(3, "a"), (5, "b")])
 
 
+def test_an_upsert_leaves_out_what_the_database_does_not_take(stock: PostgresDatabase) -> None:
+    refused: list[Refused] = []
+    rows = pa.table({"k": [2, 3, 4, 2, 5], "item": ["new", "a", None, None, "b"]})
+    tally = _write(stock, rows, Tally(refuse=refused.append, skips=True), **UPSERT)
+    assert [row.text for row in refused] == ["{'k': 4, 'item': None}", "{'k': 2, 'item': None}"]
+    assert (tally.rows_copied, _rows(stock)) == (3, [(1, "OPV"), (2, "new"), (3, "a"), (5, "b")])
+
+
 def test_a_null_in_a_key_is_told(stock: PostgresDatabase) -> None:
     with pytest.raises(BadRows, match="the key 'k' is null"):
         _write(stock, pa.table({"k": [3, None], "item": ["a", "b"]}), **UPSERT)
     assert len(_rows(stock)) == 2
+
+
+@pytest.mark.parametrize(
+    ("k", "item", "says"),
+    [
+        pytest.param("0x10", "a", "'0x10' does not fit the column 'k'", id="a number of another base"),
+        pytest.param("0X10", "a", "'0X10' does not fit the column 'k'", id="in capitals"),
+        pytest.param("3", "a\0b", "holds a NUL", id="NUL"),
+    ],
+)
+def test_a_text_never_becomes_another_value(stock: PostgresDatabase, k: str, item: str, says: str) -> None:
+    refused: list[Refused] = []
+    rows = pa.table({"k": ["9", "8", k, "4"], "item": ["x\0", "a", item, "b"]}).slice(1)
+    tally = _write(stock, rows, Tally(refuse=refused.append))
+    assert [(row.row, says in row.reason) for row in refused] == [(2, True)]
+    assert (tally.rows_copied, _rows(stock)[2:]) == (2, [(4, "b"), (8, "a")])
 
 
 def test_types_that_only_text_reaches_are_written(stock: PostgresDatabase) -> None:

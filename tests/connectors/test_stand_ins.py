@@ -51,7 +51,7 @@ def _values(place: Place, text: str, **more: Any) -> list[tuple[Any, ...]]:
     [
         pytest.param("SELECT TOP 1 [Id] FROM [dbo].[Stock] WITH (NOLOCK) ORDER BY [Id] DESC", [(3,)], id="top"),
         pytest.param(
-            "SELECT MAX([Seen]) AS [NewWatermark] FROM dbo.Stock", [("2024-01-02T01:00:00.000000",)], id="max"
+            "SELECT MAX([Seen]) AS [NewWatermark] FROM dbo.Stock", [("2024-01-02T01:00:00",)], id="max"
         ),
         pytest.param("select isnull(price, 0) as p from dbo.stock where id = 3", [(0,)], id="isnull"),
         pytest.param("SELECT Item + '/' + Item FROM Stock WHERE Id = 1", [("OPV/OPV",)], id="texts joined"),
@@ -71,7 +71,7 @@ def _values(place: Place, text: str, **more: Any) -> list[tuple[Any, ...]]:
         ),
         pytest.param(
             "SELECT DATEADD(day, -1, Seen), EOMONTH(Seen), YEAR(Seen) FROM Stock WHERE Id = 1",
-            [("2023-12-31T23:00:00.000000", "2024-01-31T00:00:00", 2024)],
+            [("2023-12-31T23:00:00", "2024-01-31T00:00:00", 2024)],
             id="dates",
         ),
         pytest.param("SELECT LEN('ab  '), IIF(Id > 1, 'x', 'y') FROM Stock WHERE Id = 1", [(2, "y")], id="len"),
@@ -81,6 +81,35 @@ def _values(place: Place, text: str, **more: Any) -> list[tuple[Any, ...]]:
             [("incoming",)],
             id="catalog",
         ),
+        pytest.param(
+            "SELECT s.name, LOWER(t.name) FROM sys.tables t INNER JOIN sys.schemas s ON t.schema_id = s.schema_id "
+            "WHERE s.name = 'dbo' AND t.type = 'U' ORDER BY t.name",
+            [("dbo", "incoming"), ("dbo", "stock")],
+            id="sys.tables, without the marks of the runs",
+        ),
+        pytest.param(
+            "IF EXISTS (SELECT * FROM sys.objects WHERE object_id = OBJECT_ID(N'[dbo].[Stock]') AND type in (N'U')) "
+            "SELECT 'there' ELSE SELECT 'absent'",
+            [("there",)],
+            id="sys.objects",
+        ),
+        pytest.param(
+            "SELECT DISTINCT TABLE_SCHEMA, SCHEMA_NAME() FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'dbo'",
+            [("dbo", "dbo")],
+            id="own schema",
+        ),
+        pytest.param(
+            "WITH d AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM d WHERE n < 3) SELECT n FROM d "
+            "OPTION (MAXRECURSION 9)",
+            [(1,), (2,), (3,)],
+            id="recursion, with a hint",
+        ),
+        pytest.param(
+            "SELECT Seen - 1, DATEADD(month, DATEDIFF(month, 0, Seen), 0) FROM Stock WHERE Id = 1",
+            [("2023-12-31T23:00:00", "2024-01-01T00:00:00")],
+            id="days, and the first of the month",
+        ),
+        pytest.param("SELECT QUOTENAME(Item) FROM Stock WHERE Id = 1", [("[OPV]",)], id="quotename"),
         pytest.param("DECLARE @n int = 2; SELECT Item FROM Stock WHERE Id = @n", [("BCG",)], id="variable"),
         pytest.param(
             "DECLARE @n int, @t varchar(9)\nSET @n = 1\nSELECT @t = Item FROM Stock WHERE Id = @n\nSELECT @t + '!'",
@@ -167,7 +196,7 @@ def test_a_table_that_counts_by_itself_is_made(place: Place) -> None:
     ("text", "says"),
     [
         pytest.param("SELECT * FROM Stock FOR JSON PATH", "FOR JSON|no counterpart", id="json"),
-        pytest.param("SELECT name FROM sys.tables", "sys.tables", id="sys"),
+        pytest.param("SELECT name FROM sys.indexes", "sys.indexes", id="sys"),
         pytest.param("SELECT TOP 10 PERCENT * FROM Stock", "PERCENT", id="percent"),
         pytest.param("DELETE TOP (1) FROM Stock", "TOP in a change", id="delete top"),
         pytest.param("DELETE FROM Stock OUTPUT deleted.Id", "OUTPUT", id="output"),
@@ -293,3 +322,66 @@ def test_a_script_that_takes_too_long_is_ended(place: Place) -> None:
     told = {"scripts": [{"type": "Query", "text": "select pg_sleep(9)"}], "scriptBlockExecutionTimeout": "00:00:01"}
     with pytest.raises(TimedOut):
         place.run("Script", told)
+
+
+REAL = """
+create table stock (id int, item text, price numeric);
+insert into stock values (1, 'OPV', 2.5), (2, 'BCG', 1.25);
+create procedure set_price(Item text, "Price" numeric default 9) language plpgsql as
+    $$begin update stock set price = "Price" where stock.item = set_price.item; end$$;
+create procedure fail() language plpgsql as $$begin raise exception 'no cold chain'; end$$;
+drop schema if exists cold cascade;
+create schema cold;
+create function cold.cheap(most numeric, at_all boolean default true) returns table (item text) language plpgsql as
+    $$begin return query select s.item from stock as s where s.price <= most and at_all; end$$;
+create function cold.cheap(other text) returns table (item text) language sql as 'select other'
+"""
+
+
+@pytest.fixture
+def real(postgres: Callable[[], str], tmp_path: Path) -> Place:
+    told = {"connectionString": postgres()}
+    found = opened(LinkedServiceGiven(name="W", type="PostgreSql", properties=told, root=tmp_path))
+    assert isinstance(found, PostgresDatabase)
+    place = Place(folder=tmp_path, warehouse=found)
+    place.run("Script", {"scripts": [{"type": "NonQuery", "text": REAL}]})
+    return place
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "prices"),
+    [
+        pytest.param("set_price", {"item": "BCG", "Price": {"value": "3", "type": "Decimal"}}, [2.5, 3], id="both"),
+        pytest.param("[dbo].[Set_Price]", {"ITEM": {"value": "OPV"}}, [9, 1.25], id="default, other letters"),
+        pytest.param("cold.cheap", {"most": 1}, [2.5, 1.25], id="function"),
+    ],
+)
+def test_a_procedure_of_postgres_itself_is_called(real: Place, name: str, told: Json, prices: list[float]) -> None:
+    real.run("SqlServerStoredProcedure", {"storedProcedureName": name, "storedProcedureParameters": told})
+    rows = real.query("select price::float8 as price from stock order by id")
+    assert [row["price"] for row in rows] == prices
+
+
+def test_a_function_of_postgres_is_read_as_a_procedure(real: Place) -> None:
+    reading: Json = {
+        "sqlReaderStoredProcedureName": "[cold].[Cheap]",
+        "storedProcedureParameters": {"Most": {"value": "2", "type": "Int32"}},
+    }
+    assert real.read(table("x", "PostgreSqlTable"), **reading).to_pylist() == [{"item": "BCG"}]
+    source = {"type": "AzureSqlSource", **reading}
+    output = real.run("Lookup", {"source": source, "dataset": table("x", "AzureSqlTable")})
+    assert output == {"firstRow": {"item": "BCG"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "says"),
+    [
+        pytest.param("fail", {}, "No cold chain", id="it raises"),
+        pytest.param("set_price", {"colour": 1}, "set_price", id="no such parameter"),
+        pytest.param("warm.cheap", {}, "Write local/procedure/warm.cheap.sql", id="no such schema"),
+    ],
+)
+def test_what_a_procedure_of_postgres_refuses_is_told(real: Place, name: str, told: Json, says: str) -> None:
+    with pytest.raises(ManaraError) as raised:
+        real.run("SqlServerStoredProcedure", {"storedProcedureName": name, "storedProcedureParameters": told})
+    assert says in f"{raised.value.message} {raised.value.advice}"

@@ -140,3 +140,9 @@ def test_a_load_that_was_committed_is_not_done_again(place: Place) -> None:
         duckdb_file.close_all()
     assert tallies[0].rows_copied == tallies[1].rows_copied == 2
     assert len(place.query("select * from once")) == 2
+
+
+@pytest.mark.parametrize("name", ["query", "sqlReaderQuery", "oracleReaderQuery", "tableQuery"])
+def test_a_query_is_known_by_the_names_of_all_sources(stock: Place, name: str) -> None:
+    found = stock.read(table("stock"), **{name: "select 7 as seven"})
+    assert found.to_pylist() == [{"seven": 7}]

@@ -100,6 +100,7 @@ def test_a_container_is_not_blamed_for_what_is_inside_it(coverage: Coverage) -> 
 def test_a_notebook_waits_for_its_script(tmp_path: Path) -> None:
     books = {
         "waits": act("Book", "DatabricksNotebook", notebookPath="/a/b"),
+        "of a person": act("Book", "DatabricksNotebook", notebookPath="/Users/bob@example.org/b"),
         "runs": act("Book", "DatabricksNotebook", notebookPath="/a/c"),
         "computed": act("Book", "DatabricksNotebook", notebookPath="@concat('/a/', 'd')"),
         "jar": act("Book", "DatabricksSparkJar", mainClassName="x"),
@@ -110,6 +111,7 @@ def test_a_notebook_waits_for_its_script(tmp_path: Path) -> None:
     found = {name: part for name, (part,) in Coverage(opened.definitions, known()).activities.items()}
     assert {name: part.verdict for name, part in found.items()} == {
         "waits": "needs a stand-in",
+        "of a person": "needs a stand-in",
         "runs": "runs",
         "computed": "runs",
         "jar": "cannot",

@@ -61,7 +61,13 @@ def test_a_stand_in_replaces_the_published_linked_service(tmp_path: Path) -> Non
         pytest.param(b'{"name": "\xff"}', "", "Byte 10 is no UTF-8", id="wrong encoding"),
         pytest.param(b"[" * 100_000, "", "nested too deeply", id="too deep"),
         pytest.param(b"", "line 1, column 1", "This is no JSON", id="empty"),
-        pytest.param(b"[]", "", "valid dictionary", id="no object"),
+        pytest.param(b"[]", "", "An object belongs here.", id="no object"),
+        pytest.param(
+            b'{"name": "p", "properties": {"activities": [{"name": "A", "type": "Wait", "dependsOn": ["B"]}]}}',
+            "properties.activities[0].dependsOn[0]",
+            'An object belongs here. It says "B".',
+            id="a name where an object belongs",
+        ),
         pytest.param(b'{"name": "q", "properties": {}}', "name", "called 'p' and says that its name is 'q'", id="name"),
         pytest.param(b'{"name": "p"}', "properties", "Field required", id="no properties"),
         pytest.param(

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
-from sqlglot import exp
 
-from manara.activities.ahead import ahead
 from manara.activities.copy_figures import Figures
 from manara.activities.copy_log import CopyLog
 from manara.activities.copy_settings import CopySettings
@@ -19,6 +17,7 @@ from manara.errors import Broken, ManaraError
 from manara.plugin.activity import Given
 from manara.plugin.dataset import Dataset, Refused, Relation, TakesRelation, Tally, refuse_none
 from manara.plugin.origin import Spelling
+from manara.table.ahead import ahead
 
 # A sink takes many batches at once (a row group), and while it writes them the next ones have to be made.
 _CONVERTED_AHEAD = 4
@@ -85,17 +84,18 @@ class Stream:
             )
             self._reconcile()
 
-    def run_relation(self, relation: Relation, sink: TakesRelation, query: exp.Select) -> None:
-        """Copy all rows by one statement of DuckDB."""
+    def run_relation(self, relation: Relation, sink: TakesRelation) -> None:
+        """Copy all rows by one statement of DuckDB. After an error the stream is as new, for the other way."""
         self.figures.data_expected = self.figures.data_expected or relation.size_bytes
-        self.was_read = True
-        with self.figures.counting(self.tally):
-            self.figures.tell()
-            self.added = sink.write_relation(self.settings.sink, query, self.given.mark, self.tally)
-            self.tally.rows_read = relation.rows
-            self.tally.files_read, self.tally.data_read = relation.files, relation.size_bytes
-            self.figures.tell()
-            self._reconcile()
+        try:
+            with self.figures.counting(self.tally):
+                self.figures.tell()
+                self.added = sink.write_relation(self.settings.sink, relation, self.given.mark, self.tally)
+                self.figures.tell()
+                self._reconcile()
+        except ManaraError:
+            self.__post_init__()
+            raise
 
     def _counted(self, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """Yield the rows as they are read, a few batches ahead; count them, and report after each batch."""

@@ -178,7 +178,8 @@ class Mapper:
             found = conversion(read.type, column.sql_type, column.form, told.settings) if column.sql_type else None
             if found:
                 self._conversions[place] = found
-            fields.append(pa.field(column.sink, found.arrow if found else read.type))
+            kind = found.arrow if found else read.type
+            fields.append(pa.field(column.sink, kind, metadata=None if column.sql_type else _marks(read)))
         self.schema = pa.schema(fields)
 
     @property
@@ -229,6 +230,11 @@ def _all_but(bad: Sequence[int], count: int) -> "pa.Array[Any]":
     for at in bad:
         kept[at] = 0
     return pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(bytes(kept))]).cast(pa.bool_())
+
+
+def _marks(column: "pa.Field[Any]") -> dict[bytes | str, bytes | str] | None:
+    """Return what a source of ours says about its column; it holds as long as the mapping asks for no type."""
+    return {name: said for name, said in (column.metadata or {}).items() if name.startswith(b"manara.")} or None
 
 
 def _check_names(columns: Sequence[Column]) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manara.errors import BadRows
+from manara.table.iso import iso_text
 
 OUTPUT_BYTES = 4 << 20
 
@@ -40,10 +40,7 @@ def check_size(output: Mapping[str, Any], what: str) -> None:
 def _plain(column: "pa.Array[Any]") -> list[Any]:
     kind = column.type
     if pa.types.is_timestamp(kind):
-        zone = "Z" if kind.tz else ""
-        moments: Any = column.cast(pa.timestamp("us", kind.tz))
-        text = pc.strftime(moments, format=f"%Y-%m-%dT%H:%M:%S{zone}")
-        return list(text.to_pylist())
+        return list(iso_text(column).to_pylist())
     if pa.types.is_date(kind):
         return [None if value is None else f"{value.isoformat()}T00:00:00" for value in column.to_pylist()]
     if pa.types.is_decimal(kind):

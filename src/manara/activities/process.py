@@ -29,6 +29,9 @@ GRACE_S = 3.0
 
 _TAIL_BYTES, _TAIL_LINES = 4000, 8
 
+_GUARD = 'read -r group && { read -r _; kill -s KILL -- "-$group"; }'
+"""What a shell does beside a program: it waits until we are gone, even by kill -9, and ends the program's group."""
+
 
 class CommandFailed(ManaraError):
     code = "2500"
@@ -73,9 +76,10 @@ def run_program(
     """Run a program to its end, without a shell, and return its exit code (negative: the signal that ended it).
 
     `tick` is called a few times a second; what it raises stops the program and all that it has started. What outlives
-    the program is stopped too. Raises CommandFailed where it cannot be started.
+    the program is stopped too, and all of it ends with this process, however that ends. Raises CommandFailed where it
+    cannot be started.
     """
-    with printed.out.open("wb") as out, printed.err.open("wb") as err:
+    with printed.out.open("wb") as out, printed.err.open("wb") as err, _guard() as watch:
         try:
             process = subprocess.Popen(  # noqa: S603 # the settings allow it, or the script is the machine's own
                 command,
@@ -93,10 +97,31 @@ def run_program(
                 advice="Is it installed, or among the files of folderPath? No shell reads the command.",
             ) from error
         with _stopped_at_the_end(process):
+            watch(process.pid)
             while True:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     return process.wait(LOOK_S)
                 tick()
+
+
+@contextlib.contextmanager
+def _guard() -> Iterator[Callable[[int], None]]:
+    """Give what names a group of processes that is to end with this one, until the end of the `with` block."""
+    with subprocess.Popen(  # noqa: S603 # our own words
+        ["/bin/sh", "-c", _GUARD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+        bufsize=1,
+    ) as guard:
+        line = guard.stdin
+        assert line is not None  # noqa: S101 # it was asked for
+        try:
+            yield lambda group: print(group, file=line)
+        finally:
+            guard.kill()
 
 
 @contextlib.contextmanager

@@ -76,9 +76,9 @@ class PlainScreen:
         if moved or len(names) == 1 or node.status in ("Failed", "Cancelled"):
             details = (_rows(node), _refused(node), _time(node, event.at))
             told = ", ".join(part for part in details if part)
-            line = f"{event.at:%H:%M:%S} {node.status:<9} {' > '.join(names)}"
+            line = f"{event.at:%H:%M:%S} {node.status:<9} {' > '.join(names)}" + (f"  ({told})" if told else "")
             message = f": {node.message}" if node.message else ""
-            self._console.print(f"{line}  ({told}){message}", markup=False, highlight=False, soft_wrap=True)
+            self._console.print(f"{line}{message}", markup=False, highlight=False, soft_wrap=True)
 
     def _tell_progress(self, progress: Progress, node: Node | None) -> None:
         now = clock.now()

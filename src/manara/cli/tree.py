@@ -1,6 +1,6 @@
 """What a person sees of a run while it goes on: a tree of activities, built from the events of the journal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -122,7 +122,7 @@ class RunTree:
                 node.kind, node.status, node.started, node.ended = body["type"], "InProgress", event.at, None
                 node.message, node.figures = "", {}
             case "decided" if body["name"] == "items":
-                node.rounds = [label_of(item) for item in body["value"]]
+                node.rounds = labels_of(body["value"])
             case "ended" | "runEnded":
                 _end(node, event)
         return node
@@ -177,12 +177,24 @@ def _end(node: Node, event: Event) -> None:
         node.status, node.message = "Waiting", f"tries again, after: {node.message}"
 
 
-def label_of(item: Any) -> str:
-    """Return a short text that tells a round of a loop from the others.
+def labels_of(items: Sequence[Any]) -> list[str]:
+    """Return a short text for each round of a loop: of objects the first text in them that tells all of them apart.
 
-    >>> label_of({"name": "stock.csv", "type": "File"}), label_of(3)
-    ('stock.csv', '3')
+    >>> labels_of([{"schema": "dbo", "table": "Sale"}, {"schema": "dbo", "table": "Shop"}])
+    ['Sale', 'Shop']
+    >>> labels_of([{"name": "stock.csv", "type": "File"}]), labels_of([3])
+    (['stock.csv'], ['3'])
     """
+    objects = [item for item in items if isinstance(item, Mapping)]
+    texts = [[item.get(name) for item in objects] for name in (objects[0] if objects else ())]
+    told = [[value for value in values if isinstance(value, str)] for values in texts]
+    best = next((values for values in told if len(set(values)) == len(objects)), None)
+    if best is not None and len(objects) == len(items):
+        return [value[:60] for value in best]
+    return [_label_of(item) for item in items]
+
+
+def _label_of(item: Any) -> str:
     if isinstance(item, Mapping):
         item = next((value for value in item.values() if isinstance(value, str)), "")
     return str(item)[:60]

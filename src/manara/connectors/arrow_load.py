@@ -28,13 +28,13 @@ class ArrowLoad:
     def run(self, rows: pa.RecordBatchReader) -> None:
         """Load all rows, and add them to the tally."""
         rows = self._weighed(rows)
-        columns = self.transaction.columns(self.table) or self._made(rows.schema)
+        columns = self.transaction.columns(self.table) or self.made(rows.schema)
         targets = matched(self.table, rows.schema, columns)
         keys = keys_of(self.settings, targets)
         casts = {
             target: safe_cast(_column(name), rows.schema.field(name).type, columns[target])
             for name, target in targets.items()
-            if not _fits(rows.schema.field(name).type, columns[target])
+            if not fits(rows.schema.field(name).type, columns[target])
         }
         if keys or casts:
             self._by_stage(rows, targets, casts, keys)
@@ -49,7 +49,7 @@ class ArrowLoad:
 
         return pa.RecordBatchReader.from_batches(rows.schema, batches())
 
-    def _made(self, schema: pa.Schema) -> dict[str, str]:
+    def made(self, schema: pa.Schema) -> dict[str, str]:
         """Make the table from the rows' columns when `tableOption` is autoCreate, and return its columns."""
         may_be_made(self.transaction, self.table, self.settings)
         if self.table.db:
@@ -61,7 +61,7 @@ class ArrowLoad:
     def _insert(self, rows: pa.RecordBatchReader, targets: Mapping[str, str]) -> None:
         taken = exp.select(*(_column(name) for name in targets)).from_(_SOURCE)
         with self.transaction.register(_SOURCE, rows):
-            self.tally.rows_copied += self._execute(self._into(targets, taken))
+            self.tally.rows_copied += self._execute(self.into(targets, taken))
 
     def _by_stage(
         self,
@@ -92,7 +92,7 @@ class ArrowLoad:
         good = good.from_(_STAGE)
         if misfits:
             good = good.where(exp.not_(exp.or_(*misfits.values())))
-        self._execute(self._merge(targets, good, keys) if keys else self._into(targets, good))
+        self._execute(self._merge(targets, good, keys) if keys else self.into(targets, good))
         self.transaction.execute(f"drop table {_STAGE}")
         self.tally.rows_copied += staged - refused
 
@@ -115,7 +115,8 @@ class ArrowLoad:
                 count += 1
         return count
 
-    def _into(self, targets: Mapping[str, str], rows: exp.Select) -> exp.Insert:
+    def into(self, targets: Mapping[str, str], rows: exp.Select) -> exp.Insert:
+        """Return the statement that inserts rows, whose columns stand in the order of `targets`."""
         columns = [exp.to_identifier(target, quoted=True) for target in targets.values()]
         return exp.Insert(this=exp.Schema(this=self.table.copy(), expressions=columns), expression=rows)
 
@@ -172,7 +173,7 @@ def _column(name: str, table: str = "") -> exp.Column:
     return exp.column(name, table=table or None, quoted=True)
 
 
-def _fits(source: pa.DataType, target: str) -> bool:
+def fits(source: pa.DataType, target: str) -> bool:
     """Return whether every value of the Arrow type is one of the SQL type."""
     kind = target.removesuffix(" WITH TIME ZONE").split("(")[0]
     return any(test(source) and kind in kinds for test, kinds in _FITTING)

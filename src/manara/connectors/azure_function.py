@@ -5,7 +5,7 @@ from manara.plugin.connection import Endpoint, LinkedServiceGiven, connector
 from manara.secret import read_secret
 
 
-@connector("AzureFunction")
+@connector("AzureFunction", can=())
 def azure_function(given: LinkedServiceGiven) -> Endpoint:
     """Return the function app at `functionAppUrl`, opened by `functionKey` where there is one."""
     where = f"linked service '{given.name}'"

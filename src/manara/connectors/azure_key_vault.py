@@ -4,7 +4,7 @@ from manara.errors import WrongDefinition
 from manara.plugin.connection import Endpoint, LinkedServiceGiven, connector
 
 
-@connector("AzureKeyVault")
+@connector("AzureKeyVault", can=())
 def azure_key_vault(given: LinkedServiceGiven) -> Endpoint:
     """Return the address of the vault, which is not called: references to its secrets are opened on this machine."""
     url = given.properties.get("baseUrl")

@@ -34,7 +34,7 @@ _LARGEST_INT64 = 1 << 63
 _BEHAVIORS = {"merge": False, "replace": True}
 
 
-@connector("AzureTableStorage")
+@connector("AzureTableStorage", can={"read", "write"})
 def azure_tables(given: LinkedServiceGiven) -> "TableEndpoint":
     """Return the tables of a storage account.
 
@@ -91,7 +91,7 @@ class TableEndpoint(Endpoint):
         return WrongDefinition(said, where=self.url, advice="Look at azureTableSourceQuery and at the names.")
 
 
-@dataset("AzureTable")
+@dataset("AzureTable", can={"read", "write"})
 def azure_table(given: DatasetGiven) -> DocumentDataset:
     """Return the table that `tableName` names.
 

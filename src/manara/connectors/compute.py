@@ -3,7 +3,7 @@
 from manara.plugin.connection import Endpoint, LinkedServiceGiven, connector
 
 
-@connector("AzureDatabricks", "AzureSynapseArtifacts", "AzureBatch")
+@connector("AzureDatabricks", "AzureSynapseArtifacts", "AzureBatch", can=())
 def compute(given: LinkedServiceGiven) -> Endpoint:
     """Return the address of the workspace or the account, which nobody calls: its notebooks and commands run here."""
     addresses = (given.properties.get(name) for name in ("domain", "endpoint", "batchUri"))

@@ -34,7 +34,7 @@ _AGAIN = {408, 409, 410, 429, 449, 500, 503}
 _CONNECT_S = 15
 
 
-@connector("CosmosDb")
+@connector("CosmosDb", can={"read", "write", "upsert"})
 def cosmosdb(given: LinkedServiceGiven) -> "CosmosEndpoint":
     """Return the database of `connectionString` (`AccountEndpoint`, `AccountKey`, `Database`), or of the properties.
 
@@ -124,7 +124,7 @@ class CosmosEndpoint(Endpoint):
         return WrongDefinition(said, where=self.url, advice="Look at the query, the key and the documents.")
 
 
-@dataset("CosmosDbSqlApiCollection", "DocumentDbCollection")
+@dataset("CosmosDbSqlApiCollection", "DocumentDbCollection", can={"read", "write", "upsert"})
 def container(given: DatasetGiven) -> DocumentDataset:
     """Return the container that `collectionName` names.
 

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from manara import clock
 from manara.connectors import dbapi_rows
+from manara.connectors.dbapi_dialects import tables_of
 from manara.connectors.dbapi_errors import Errors
 from manara.connectors.sql_parameters import Parameters, bound, doubled, places
 from manara.errors import Broken, Conflict, ManaraError, NotFound
@@ -82,6 +83,10 @@ class DbApiDatabase:
     def columns(self, table: exp.Table) -> dict[str, str]:
         with self._connected() as connection:
             return DbApiTransaction(driver=self.driver, connection=connection).columns(table)
+
+    def tables(self, schema: str) -> list[str]:
+        with self._connected() as connection:
+            return DbApiTransaction(driver=self.driver, connection=connection).tables(schema)
 
     def once(self, mark: Mark, work: Callable[["DbApiTransaction"], dict[str, Any]]) -> dict[str, Any]:
         with self._connected() as connection:
@@ -185,6 +190,13 @@ class DbApiTransaction:
                 return self.driver.columns(cursor, table)
         rows = self.query(self.driver.columns, {"name": table.name, "schema": table.db, "catalog": table.catalog})
         return {str(row[0]): str(row[1]) for batch in rows for row in zip(*batch.to_pydict().values(), strict=True)}
+
+    def tables(self, schema: str) -> list[str]:
+        asked = tables_of(self.driver.dialect)
+        if callable(asked):
+            with self._cursor() as cursor, self.driver.errors.translated():
+                return asked(cursor, schema)
+        return [str(name) for name in self.query(asked, {"schema": schema}).read_all().column(0).to_pylist()]
 
     def load(self, table: exp.Table, rows: pa.RecordBatchReader) -> int:
         self.forget()

@@ -67,6 +67,27 @@ where table_name in ($name, upper($name))
     "sqlite": "select name, type from pragma_table_info($name) order by cid",
 }
 
+# Views can be read as tables can, and are listed with them.
+_TABLES = {
+    **{
+        dialect: f"""
+select table_name from information_schema.tables
+where table_schema in (coalesce(nullif($schema, ''), {current}), {folded}) order by table_name
+"""  # noqa: S608 # the words are ours
+        for dialect, current, folded in (
+            ("mysql", "database()", "$schema"),
+            ("postgres", "current_schema()", "$schema"),
+            ("tsql", "schema_name()", "$schema"),
+            ("snowflake", "current_schema()", "upper($schema)"),
+        )
+    },
+    "oracle": """
+select object_name from all_objects where object_type in ('TABLE', 'VIEW')
+    and owner = coalesce(upper($schema), sys_context('userenv', 'current_schema')) order by object_name
+""",
+    "sqlite": "select name from sqlite_master where type in ('table', 'view') and $schema is not null order by name",
+}
+
 PYTHON_TYPES: dict[type, pa.DataType] = {
     bool: pa.bool_(),
     int: pa.int64(),
@@ -101,6 +122,19 @@ def _by_catalog(cursor: Any, table: exp.Table) -> dict[str, str]:
     rows = [row for row in cursor.columns(table=table.name, schema=table.db or None) if row[2] == table.name]
     first = [row for row in rows if row[1] == rows[0][1]]
     return {row[3]: row[5] if row[8] is None else f"{row[5]}({row[6]},{row[8]})" for row in first}
+
+
+def tables_of(dialect: str) -> str | Callable[[Any, str], list[str]]:
+    """Return how the tables of a `$schema` are asked for: by a statement, or by the driver's own catalog."""
+    return _TABLES.get(dialect) or _tables_by_catalog
+
+
+def _tables_by_catalog(cursor: Any, schema: str) -> list[str]:
+    """Return the tables as ODBC's catalog lists them; a driver without it tells none."""
+    if not hasattr(cursor, "tables"):
+        return []
+    rows = cursor.tables(schema=schema or None)
+    return sorted({str(row[2]) for row in rows if row[3] in {"TABLE", "VIEW"} and schema in {"", row[1]}})
 
 
 def types_by_python(kinds: Mapping[type, pa.DataType]) -> Callable[[Any], Types]:

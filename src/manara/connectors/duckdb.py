@@ -39,7 +39,7 @@ where lower(table_name) = lower($1) and lower(table_schema) = lower($2) order by
 _TABLES = "select table_name from information_schema.tables where lower(table_schema) = lower($1)"
 
 
-@connector("DuckDB")
+@connector("DuckDB", can={"read", "write", "upsert", "query", "procedure"})
 def duckdb_database(given: LinkedServiceGiven) -> "DuckDBDatabase":
     """Return the database in the file `path`, relative to the factory's folder; it is made when first used.
 

@@ -9,20 +9,28 @@ from typing import Any
 import pyarrow as pa
 
 from manara.connectors.selection import join, location, missing, store_of
+from manara.errors import WrongDefinition
 from manara.plugin.connection import FileInfo, Store
 from manara.plugin.dataset import DatasetGiven
 
 _BUFFER_BYTES = 1 << 20
+_UNSTRUCTURED = {"Binary", "Json", "Xml"}
 
 
 def metadata(given: DatasetGiven, fields: Sequence[str]) -> dict[str, Any]:
     """Return what GetMetadata tells of the file or the folder.
 
     A field that only the other of the two has is left out. Raises SourceMissing where there is nothing, unless
-    `exists` is asked for.
+    `exists` is asked for, and WrongDefinition where the columns of Binary, Json or Xml are asked for (rule 91).
     """
     store = store_of(given)
     path = join(*location(given))
+    if given.type in _UNSTRUCTURED and (asked := {"structure", "columnCount"} & set(fields)):
+        raise WrongDefinition(
+            f"GetMetadata tells no {min(asked)} of {given.type} files.",
+            where=f"dataset '{given.name}'",
+            advice="Take it out of the fieldList, or look at the first row with a Lookup.",
+        )
     info = store.info(path)
     if info is None:
         if "exists" in fields:

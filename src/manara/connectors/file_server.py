@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from manara import clock
+from manara.connectors.open_folders import OpenFolders
 from manara.errors import ManaraError, NotAllowed, SourceMissing, Transient, WrongDefinition
 from manara.plugin.connection import FileInfo, LinkedServiceGiven, connector
 
@@ -21,7 +22,7 @@ _ABANDONED_AFTER = timedelta(days=1)
 _WINDOWS = re.compile(r"/?[A-Za-z]:([\\/]|$)|\\\\|//[^/]")
 
 
-@connector("FileServer")
+@connector("FileServer", can={"read", "write", "list", "delete"})
 def file_server(given: LinkedServiceGiven) -> "FolderStore":
     """Return the folder that `host` names, relative to the factory's folder, as a store.
 
@@ -53,13 +54,15 @@ class FolderStore:
     """The files below one folder.
 
     `swept` are the folders in which what killed processes left was looked for already. Within `bulk`, `unsynced` are
-    those whose lists of names are not yet known to be on the disk.
+    those whose lists of names are not yet known to be on the disk, and the folders are held open.
     """
 
     root: Path
     follow_links: bool = False
     swept: set[Path] = field(default_factory=set, repr=False, compare=False)
     unsynced: set[Path] | None = field(default=None, repr=False, compare=False)
+    read_from: OpenFolders | None = field(default=None, repr=False, compare=False)
+    written_to: OpenFolders | None = field(default=None, repr=False, compare=False)
 
     def info(self, path: str) -> FileInfo | None:
         local = self._inside(path)
@@ -75,6 +78,11 @@ class FolderStore:
         return sorted((info for info in found if info), key=lambda info: info.name)
 
     def open(self, path: str) -> BinaryIO:
+        if self.read_from:
+            with _translated(path):
+                spot = self.read_from.spot(path)
+                if spot and (file := spot.open()):
+                    return file
         local = self._inside(path)
         if not local.is_file():
             raise SourceMissing(f"There is no file '{path}'.", where=str(self.root), advice=_nearest(local))
@@ -83,6 +91,13 @@ class FolderStore:
 
     @contextlib.contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:
+        if self.written_to:
+            with _translated(path):
+                spot = self.written_to.spot(path)
+                if spot and spot.is_free:
+                    with spot.create(self.written_to.fresh_name(_UNFINISHED)) as file:
+                        yield file
+                    return
         local = self._inside(path)
         if local.is_dir():
             raise WrongDefinition(f"'{path}' is a folder; a file cannot take its place.", where=str(self.root))
@@ -104,10 +119,20 @@ class FolderStore:
     @contextlib.contextmanager
     def bulk(self) -> Iterator["FolderStore"]:
         unsynced: set[Path] = set()
-        yield replace(self, unsynced=unsynced)
+        store = replace(self, unsynced=unsynced)
+        with (
+            contextlib.closing(OpenFolders(self._inside)) as read_from,
+            contextlib.closing(OpenFolders(store._readied)) as written_to,
+        ):
+            yield replace(store, read_from=read_from, written_to=written_to)
         with _translated(""):
             for folder in unsynced:
                 _sync_folder(folder)
+
+    def _readied(self, folder: str) -> Path:
+        local = self._inside(folder)
+        self._ready(local)
+        return local
 
     def _ready(self, folder: Path) -> None:
         """Make the folder, and remove once what killed processes left in it."""

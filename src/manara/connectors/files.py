@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow as pa
-from sqlglot import exp
 
 from manara.connectors import compression, duckdb_copy, folder_columns
 from manara.connectors.additional import Additional
@@ -200,19 +199,22 @@ class FileDataset:
         files = self._files(settings)
         return cast("Relation | str", relation(files)) if files else "there is no file to read"
 
-    def takes(self, settings: Settings, schema: pa.Schema) -> str:
+    def takes(self, settings: Settings, relation: Relation) -> str:
         if codec_of(self.given) or most_rows(settings):
             return "the sink packs or divides its files"
         if store_of(self.given).local_path("") is None:
             return "the sink is not on this machine"
         options = getattr(self.format, "copy_options", None)
-        return "DuckDB may write it otherwise" if options is None else cast(str, options(schema, settings)[1])
+        return "DuckDB may write it otherwise" if options is None else cast(str, options(relation.schema, settings)[1])
 
-    def write_relation(self, settings: Settings, query: exp.Select, mark: Mark, tally: Tally) -> dict[str, Any]:
+    def write_relation(self, settings: Settings, relation: Relation, mark: Mark, tally: Tally) -> dict[str, Any]:
         options, _ = cast(Any, self.format).copy_options(None, settings)
         with store_of(self.given).create(self.target(settings, mark)) as file:
-            tally.rows_copied += duckdb_copy.copy_to(query, Path(file.name), options)
-            tally.data_written += Path(file.name).stat().st_size
+            duckdb_copy.copy_to(relation, Path(file.name), options, tally)
+            size_bytes = Path(file.name).stat().st_size
+        tally.data_written += size_bytes
+        # What is read from a table weighs as much as what becomes of it.
+        tally.data_read += size_bytes if relation.home else 0
         tally.files_written += 1
         return {}
 

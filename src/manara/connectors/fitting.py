@@ -124,10 +124,8 @@ class Fitting:
                 masks.append(pc.greater(pc.utf8_length(array), kind.length))
             if kind.form:
                 masks.append(pc.invert(pc.match_substring_regex(array, f"^({kind.form})$")))
-            if not self._has_nul and pa.types.is_string(held.type):
-                found = pc.match_substring(array, _NUL)
-                if pc.any(found).as_py():
-                    masks.append(found)
+            if not self._has_nul and pa.types.is_string(held.type) and _hold(held, _NUL.encode()):
+                masks.append(pc.match_substring(array, _NUL))
         if not masks:
             return None
         bad = pc.fill_null(masks[0], False)
@@ -178,7 +176,7 @@ def _is_same_in_arrow(held: Array, kind: Kind) -> bool:
 def _text_is_same(held: Array, kind: Kind) -> bool:
     target = kind.arrow
     if pa.types.is_integer(target):  # Arrow reads 0x10 as 16
-        return not pc.any(pc.match_substring(held, "x", ignore_case=True)).as_py()
+        return not _hold(held, b"xX")
     if pa.types.is_string(target):
         return kind.name != "UUID"
     is_moment = pa.types.is_timestamp(target) and not target.tz
@@ -193,6 +191,16 @@ _SAME = (
     (pa.types.is_time, (pa.types.is_time,)),
     (pa.types.is_fixed_size_binary, (pa.types.is_binary,)),
 )
+
+
+def _hold(texts: Array, letters: bytes) -> bool:
+    """Return whether one of the letters stands in the texts; quicker by far than a pattern."""
+    offsets, data = texts.buffers()[1:3]
+    if data is None or offsets is None or not len(texts):
+        return False
+    ends = memoryview(offsets).cast("i")
+    used = bytes(memoryview(data)[ends[texts.offset] : ends[texts.offset + len(texts)]])
+    return any(bytes((letter,)) in used for letter in letters)
 
 
 def _longest(array: Array) -> int:

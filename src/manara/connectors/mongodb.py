@@ -29,7 +29,7 @@ _RIGHTS = {13, 18, 8000}
 _EXAMPLE = "mongodb://reader:...@db.example.org:27017/?tls=true"
 
 
-@connector("MongoDb", "MongoDbV2", "MongoDbAtlas", "CosmosDbMongoDbApi")
+@connector("MongoDb", "MongoDbV2", "MongoDbAtlas", "CosmosDbMongoDbApi", can={"read", "write", "upsert"})
 def mongodb(given: LinkedServiceGiven) -> "MongoEndpoint":
     """Return the database `database` (or `databaseName`) behind `connectionString`, an address of MongoDB's.
 
@@ -100,7 +100,10 @@ def translate(error: Exception) -> ManaraError:
     return WrongDefinition(said, advice="Look at the filter and the cursorMethods.")
 
 
-@dataset("MongoDbCollection", "MongoDbV2Collection", "MongoDbAtlasCollection", "CosmosDbMongoDbApiCollection")
+@dataset(
+    "MongoDbCollection", "MongoDbV2Collection", "MongoDbAtlasCollection", "CosmosDbMongoDbApiCollection",
+    can={"read", "write", "upsert"},
+)  # fmt: skip
 def collection(given: DatasetGiven) -> DocumentDataset:
     """Return the collection that `collection` (or `collectionName`) names.
 

@@ -51,7 +51,7 @@ _MODE = (
 )
 
 
-@connector("MySql", "AzureMySql", "AzureMariaDB", "MariaDB")
+@connector("MySql", "AzureMySql", "AzureMariaDB", "MariaDB", can={"read", "write", "upsert", "query", "procedure"})
 def mysql(given: LinkedServiceGiven) -> DbApiDatabase:
     """Return the database that the connection string or the properties name.
 

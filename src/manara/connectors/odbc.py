@@ -35,7 +35,7 @@ _DIALECTS = (
 )
 
 
-@connector("Odbc")
+@connector("Odbc", can={"read", "write", "upsert", "query", "procedure"})
 def odbc(given: LinkedServiceGiven) -> DbApiDatabase:
     """Return the database that `connectionString` names by its driver (`Driver={...};...`) or its `DSN`.
 

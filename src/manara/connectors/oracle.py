@@ -29,7 +29,7 @@ _ALIASES = {
 }
 
 
-@connector("Oracle")
+@connector("Oracle", can={"read", "write", "upsert", "query", "procedure"})
 def oracle(given: LinkedServiceGiven) -> DbApiDatabase:
     """Return the database that the connection string or the properties name.
 

@@ -1,7 +1,6 @@
 """The linked services PostgreSql, PostgreSqlV2 and AzurePostgreSql: databases on a PostgreSQL server."""
 
 import contextlib
-import io
 import itertools
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -10,8 +9,6 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlglot import exp
@@ -19,8 +16,8 @@ from sqlglot import exp
 from manara import clock
 from manara.connectors import dbapi_rows
 from manara.connectors.connection_string import needed, settings, whole_number
-from manara.connectors.dialects import kind_of
 from manara.connectors.postgres_errors import translated
+from manara.connectors.postgres_load import load
 from manara.connectors.postgres_read import described, in_parts, of_description, one_by_one, physical_parts
 from manara.connectors.sql_parameters import Parameters, bound
 from manara.errors import WrongDefinition
@@ -59,16 +56,10 @@ _TABLES = """
 select table_name::text from information_schema.tables
 where table_schema = coalesce(nullif(%s, ''), current_schema()) order by 1
 """
-# What the binary COPY takes from what `kind_of` gives; the rest goes as text.
-_BINARY = {
-    "boolean", "smallint", "integer", "bigint", "real", "double precision", "text", "character varying", "character",
-    "bytea", "date", "timestamp without time zone", "timestamp with time zone", "time without time zone", "numeric",
-    "json", "xml",
-}  # fmt: skip
 _STREAMED = ("select", "values", "table")
 
 
-@connector("PostgreSql", "PostgreSqlV2", "AzurePostgreSql")
+@connector("PostgreSql", "PostgreSqlV2", "AzurePostgreSql", can={"read", "write", "upsert", "query", "procedure"})
 def postgres(given: LinkedServiceGiven) -> "PostgresDatabase":
     """Return the database that `connectionString` names (`Server`, `Port`, `Database`, `UID`, `Password`, `SSLMode`).
 
@@ -277,58 +268,11 @@ class PostgresTransaction:
             yield
 
     def load(self, table: exp.Table, rows: pa.RecordBatchReader) -> int:
-        columns = self.columns(table)
-        names = rows.schema.names
-        is_binary = all(_is_binary(columns.get(name, ""), rows.schema.field(name).type) for name in names)
-        into = sql.SQL("copy {} ({}) from stdin (format {})").format(
-            sql.SQL(_quoted(table)),
-            sql.SQL(", ").join(map(sql.Identifier, names)),
-            sql.SQL("binary" if is_binary else "csv"),
-        )
-        count = 0
-        with translated(into.as_string(), self.connection), self.connection.cursor() as cursor:
-            encoded = _binary(rows) if is_binary else _csv(rows)
-            with cursor.copy(into) as copy:
-                for piece, how_many in encoded:
-                    copy.write(piece)
-                    count += how_many
-        return count
+        return load(self.connection, table, self.columns(table), rows)
 
 
 def _quoted(table: exp.Table) -> str:
     return table.sql("postgres")
-
-
-def _is_binary(told: str, kind: pa.DataType) -> bool:
-    base = " ".join(told.replace("(", " (").split())
-    word = " ".join(part for part in base.split(" ") if not part.startswith("("))
-    return word in _BINARY and kind_of(told, "postgres").arrow == kind and not (
-        word == "numeric" and pa.types.is_string(kind)
-    )  # fmt: skip
-
-
-def _binary(rows: pa.RecordBatchReader) -> Iterator[tuple[bytes, int]]:
-    encoder = ArrowToPostgresBinaryEncoder(rows.schema)
-    yield encoder.write_header(), 0
-    for batch in rows:
-        yield encoder.write_batch(batch), batch.num_rows
-    yield encoder.finish(), 0
-
-
-def _csv(rows: pa.RecordBatchReader) -> Iterator[tuple[bytes, int]]:
-    """Yield the rows as CSV: texts always in quotes, so that an empty one is told from a null."""
-    told = pa_csv.WriteOptions(include_header=False)
-    for batch in rows:
-        if not batch.num_columns:
-            continue
-        columns = [_hex(column) if pa.types.is_binary(column.type) else column for column in batch.columns]
-        sink = io.BytesIO()
-        pa_csv.write_csv(pa.record_batch(columns, names=batch.schema.names), sink, told)
-        yield sink.getvalue(), batch.num_rows
-
-
-def _hex(column: Any) -> Any:
-    return pa.array([None if value is None else f"\\x{value.hex()}" for value in column.to_pylist()], pa.string())
 
 
 def _detached(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:

@@ -31,7 +31,7 @@ _ALIASES = {
 }
 
 
-@connector("Snowflake", "SnowflakeV2")
+@connector("Snowflake", "SnowflakeV2", can={"read", "write", "upsert", "query", "procedure"})
 def snowflake_database(given: LinkedServiceGiven) -> DbApiDatabase:
     """Return the database that `accountIdentifier`, `database`, `warehouse`, `user` and `role` name.
 

@@ -50,7 +50,10 @@ _PASSED_ON = {
 _WORDS_OF = {"true": "yes", "false": "no", "mandatory": "yes", "optional": "no"}
 
 
-@connector("SqlServer", "AzureSqlDatabase", "AzureSqlMI", "AzureSqlDW")
+@connector(
+    "SqlServer", "AzureSqlDatabase", "AzureSqlMI", "AzureSqlDW",
+    can={"read", "write", "upsert", "query", "procedure"},
+)  # fmt: skip
 def sql_server(given: LinkedServiceGiven) -> DbApiDatabase:
     """Return the database that the connection string or the properties name.
 

@@ -22,7 +22,7 @@ _LOCK_S = 30.0
 _DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 
 
-@connector("SQLite")
+@connector("SQLite", can={"read", "write", "upsert", "query", "procedure"})
 def sqlite(given: LinkedServiceGiven) -> "SQLiteDatabase":
     """Return the database in the file `path`, relative to the factory's folder; it is made when first written.
 

@@ -17,7 +17,7 @@ a column NOT NULL, a key that is there already) one by one; without it such a ro
 lets errors name near tables.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,9 @@ from manara.plugin.dataset import Refused, Tally
 _NUMBER = "manara_row"
 _TOGETHER = 50_000
 """How many rows are tried at once where rows that the database does not take are refused."""
+
+Put = Callable[[pa.RecordBatchReader], int]
+"""What puts rows into the table, and returns how many they were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +67,8 @@ class Load:
         fitting = Fitting(targets, columns, dialect=self.dialect, table=self.table.name, keys=keys, tally=self.tally)
         if keys:
             self._merge(fitting, rows, list(targets.values()), keys)
-        elif self.tally.skips and isinstance(self.transaction, Undoable):
-            self._insert_what_is_taken(fitting, rows, self.transaction)
         else:
-            fit = pa.RecordBatchReader.from_batches(fitting.schema, fitting.batches(rows))
-            self.tally.rows_copied += self.transaction.load(self.table, fit)
+            self._put(fitting.schema, fitting.batches(rows), lambda good: self.transaction.load(self.table, good))
 
     def _made(self, schema: pa.Schema) -> dict[str, str]:
         """Make the table from the rows' columns when `tableOption` is autoCreate, and return its columns."""
@@ -79,25 +79,30 @@ class Load:
         self.transaction.execute(made_table(self.table, schema, self.dialect))
         return self.transaction.columns(self.table)
 
-    def _insert_what_is_taken(self, fitting: Fitting, rows: pa.RecordBatchReader, transaction: Undoable) -> None:
-        """Insert the rows in pieces, each of which is taken back and halved when the database refuses a row of it."""
-        for piece in _pieces(fitting.batches(rows)):
-            self._try(piece, fitting.schema, transaction)
+    def _put(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch], put: Put) -> None:
+        """Put all rows into the table, by pieces where those are refused that the database does not take."""
+        if self.tally.skips and isinstance(self.transaction, Undoable):
+            for piece in _pieces(batches):
+                self._try(piece, schema, self.transaction, put)
+        else:
+            self.tally.rows_copied += put(pa.RecordBatchReader.from_batches(schema, batches))
 
-    def _try(self, piece: pa.RecordBatch, schema: pa.Schema, transaction: Undoable) -> None:
+    def _try(self, piece: pa.RecordBatch, schema: pa.Schema, transaction: Undoable, put: Put) -> None:
+        """Put a piece, which is taken back and halved when the database refuses a row of it."""
         try:
             with transaction.attempt():
-                loaded = transaction.load(self.table, pa.RecordBatchReader.from_batches(schema, [piece]))
+                done = put(pa.RecordBatchReader.from_batches(schema, [piece]))
         except (BadRows, Conflict) as error:
             if piece.num_rows == 1:
-                text = str(piece.to_pylist()[0])
-                self.tally.refuse(Refused(file=self.table.name, row=0, text=text, reason=error.message.rstrip(".")))
+                row = {name: value for name, value in piece.to_pylist()[0].items() if name != _NUMBER}
+                reason = error.message.rstrip(".")
+                self.tally.refuse(Refused(file=self.table.name, row=0, text=str(row), reason=reason))
                 return
             half = piece.num_rows // 2
-            self._try(piece.slice(0, half), schema, transaction)
-            self._try(piece.slice(half), schema, transaction)
+            self._try(piece.slice(0, half), schema, transaction, put)
+            self._try(piece.slice(half), schema, transaction, put)
         else:
-            self.tally.rows_copied += loaded
+            self.tally.rows_copied += done
 
     def _merge(self, fitting: Fitting, rows: pa.RecordBatchReader, targets: list[str], keys: list[str]) -> None:
         """Let the rows wait in a table of their own; update by those whose keys are there, and insert the others."""
@@ -106,22 +111,34 @@ class Load:
         number = exp.alias_(exp.cast(exp.Literal.number(0), "bigint"), _NUMBER, quoted=True)
         empty = exp.select(*columns, number).from_(self.table.copy()).where("1 = 0")
         self.transaction.execute(made_stage(stage, empty, self.dialect))
+        words = self._merging(stage, targets, keys)
+
+        def put(good: pa.RecordBatchReader) -> int:
+            staged = self.transaction.load(stage, good)
+            for statement in words:
+                self.transaction.execute(statement)
+            return staged
+
         schema = fitting.schema.append(pa.field(_NUMBER, pa.int64()))
-        numbered = pa.RecordBatchReader.from_batches(schema, _numbered(fitting.batches(rows)))
-        self.tally.rows_copied += self.transaction.load(stage, numbered)
+        self._put(schema, _numbered(fitting.batches(rows)), put)
+        kind = "temporary table" if self.dialect == "mysql" and not stage.db else "table"
+        self.transaction.execute(f"drop {kind} {stage.sql(self.dialect)}")
+
+    def _merging(self, stage: exp.Table, targets: list[str], keys: list[str]) -> list[str]:
+        """Return the statements that take the rows of the stage over into the table, and leave the stage empty."""
+        columns = [_column(target) for target in targets]
         same: Any = exp.and_(
             *(exp.EQ(this=_column(key, self.table.name), expression=_column(key, "s")) for key in keys)
         )
         last = _last(stage, columns, keys)
-        if changed := [target for target in targets if target not in keys]:
-            self.transaction.execute(update_from(self.table, changed, last.subquery("s"), same, self.dialect))
+        changed = [target for target in targets if target not in keys]
+        update = update_from(self.table, changed, last.subquery("s"), same, self.dialect) if changed else ""
         there = exp.select(exp.Literal.number(1)).from_(self.table.copy()).where(same)
         fresh = exp.select(*(_column(target, "s") for target in targets)).from_(last.subquery("s"))
         fresh = fresh.where(exp.not_(exp.Exists(this=there)))
         into = exp.Schema(this=self.table.copy(), expressions=[column.this.copy() for column in columns])
-        self.transaction.execute(exp.Insert(this=into, expression=fresh).sql(self.dialect))
-        kind = "temporary table" if self.dialect == "mysql" and not stage.db else "table"
-        self.transaction.execute(f"drop {kind} {stage.sql(self.dialect)}")
+        insert = exp.Insert(this=into, expression=fresh).sql(self.dialect)
+        return [one for one in (update, insert, exp.delete(stage.copy()).sql(self.dialect)) if one]
 
     def _folder(self) -> str:
         """Return the schema in which the stage is to be a real table, nothing where a temporary one will do."""

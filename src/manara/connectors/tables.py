@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
+from manara.connectors import table_relation
 from manara.connectors.additional import Additional
 from manara.connectors.dialects import made_table
 from manara.connectors.file_facts import interim_type
@@ -16,7 +17,7 @@ from manara.connectors.table_load import Load
 from manara.connectors.table_parts import partitioned, settled
 from manara.errors import SourceMissing, WrongDefinition
 from manara.plugin.connection import Database, Mark, Transaction
-from manara.plugin.dataset import DatasetGiven, Tally, dataset, noted, restore
+from manara.plugin.dataset import DatasetGiven, Relation, Tally, dataset, noted, restore
 from manara.table.batch import Batch, ReadOnly
 from manara.table.dialects import dialect_of
 from manara.table.procedure import plain_name, script_of
@@ -32,6 +33,7 @@ _ROWS = "rows"
     "AmazonRdsForSqlServerTable", "PostgreSqlTable", "PostgreSqlV2Table", "AzurePostgreSqlTable", "MySqlTable",
     "AzureMySqlTable", "MariaDBTable", "OracleTable", "AmazonRdsForOracleTable", "SnowflakeTable", "SnowflakeV2Table",
     "OdbcTable", "RelationalTable",
+    can={"read", "write", "upsert", "procedure"},
 )  # fmt: skip
 def table(given: DatasetGiven) -> "TableDataset":
     """Return the table that `schema` and `table` name (or the older `tableName`).
@@ -77,8 +79,7 @@ class TableDataset:
         def work(transaction: Transaction) -> dict[str, Any]:
             nonlocal ran
             ran = True
-            if settings.get("preCopyScript"):
-                self._batch(transaction).run(str(settings["preCopyScript"]))
+            self._prepare(transaction, settings)
             if settings.get("sqlWriterStoredProcedureName"):
                 self._by_procedure(transaction, settings, rows, tally)
             else:
@@ -91,6 +92,23 @@ class TableDataset:
         if not ran:
             restore(tally, found)
         return {}
+
+    def relation(self, settings: Settings) -> Relation | str:
+        return table_relation.read(self.database, settings, lambda database: self._rows(database, settings))
+
+    def takes(self, settings: Settings, relation: Relation) -> str:
+        return table_relation.takes(self.database, self._table(), settings, relation)
+
+    def write_relation(self, settings: Settings, relation: Relation, mark: Mark, tally: Tally) -> dict[str, Any]:
+        def before(transaction: Transaction) -> None:
+            self._prepare(transaction, settings)
+
+        table_relation.write(self.database, self._table(), settings, relation, mark, tally, before)
+        return {}
+
+    def _prepare(self, transaction: Transaction, settings: Settings) -> None:
+        if settings.get("preCopyScript"):
+            self._batch(transaction).run(str(settings["preCopyScript"]))
 
     def metadata(self, fields: Sequence[str]) -> dict[str, Any]:
         target = self._table()

@@ -186,5 +186,17 @@ class LinkedServiceGiven:
     identity: Callable[[str], Secret] = NO_IDENTITY
 
 
-CONNECTORS: Registry[Callable[[LinkedServiceGiven], Connection]] = Registry("connector")
+ABILITIES: Mapping[str, str] = {
+    "read": "give rows, or the content of files",
+    "write": "take rows, or the content of files",
+    "upsert": "replace what has the same keys (`writeBehavior` upsert)",
+    "list": "say what lies in a folder",
+    "delete": "delete files and folders",
+    "query": "run the statements of a Script",
+    "procedure": "run stored procedures, or the scripts that answer them",
+}
+"""What a linked service or a dataset type can be able to do."""
+
+CONNECTORS: Registry[Callable[[LinkedServiceGiven], Connection]] = Registry("connector", ABILITIES)
 connector = CONNECTORS.register
+"""Registers what opens a linked service by its type names; `can={"read", "list"}` says what can be done with it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from manara.errors import BadRows, ManaraError, NotFound
-from manara.plugin.connection import Connection, Mark
+from manara.plugin.connection import ABILITIES, Connection, Mark
 from manara.plugin.origin import Origins, Spelling
 from manara.registry import Registry
 
@@ -191,14 +191,17 @@ class Deletable(Protocol):
 class Relation:
     """Rows that DuckDB reads by itself: the query that gives them, and the columns as the Arrow stream has them.
 
-    `rows` is how many there are.
+    `rows` is how many there are, None where only reading tells. Rows of a database are read there and nowhere else:
+    `home` is its open file, and `text` the SQL whose rows the query knows as a view.
     """
 
     query: "exp.Select"
     schema: "pa.Schema"
-    rows: int
+    rows: int | None
     files: int
     size_bytes: int
+    home: Any = None
+    text: str = ""
 
 
 @runtime_checkable
@@ -213,13 +216,16 @@ class AsRelation(Protocol):
 class TakesRelation(Protocol):
     """A sink that DuckDB may be able to write by itself."""
 
-    def takes(self, settings: Mapping[str, Any], schema: "pa.Schema") -> str:
-        """Return nothing where DuckDB writes such columns exactly as `write` does, or else why that is not certain."""
+    def takes(self, settings: Mapping[str, Any], relation: Relation) -> str:
+        """Return nothing where DuckDB writes the rows exactly as `write` does, or else why that is not certain."""
 
     def write_relation(
-        self, settings: Mapping[str, Any], query: "exp.Select", mark: Mark, tally: Tally
+        self, settings: Mapping[str, Any], relation: Relation, mark: Mark, tally: Tally
     ) -> dict[str, Any]:
-        """Write what DuckDB gives for the query, as `write` does with a stream of the same rows."""
+        """Write all rows or none, as `write` does with a stream of them, and add them to the tally as read and copied.
+
+        Any error leaves the sink as it was, so that the rows can be taken the other way.
+        """
 
 
 def no_text(kind: str, name: str) -> str:
@@ -243,5 +249,6 @@ class DatasetGiven:
     text: Callable[[str, str], str] = no_text
 
 
-DATASETS: Registry[Callable[[DatasetGiven], Dataset]] = Registry("dataset")
+DATASETS: Registry[Callable[[DatasetGiven], Dataset]] = Registry("dataset", ABILITIES)
 dataset = DATASETS.register
+"""Registers a dataset type by its names; `can={"read"}` says what can be done with it, if its linked service can."""

@@ -10,6 +10,7 @@ from manara import expr
 from manara.errors import Fault, Faults, ManaraError, NotFound
 from manara.expr.expression import expressions
 from manara.resources.azure import MADE_BY_AZURE, stand_in_for, unknown_side, way_to_run, why_closed
+from manara.resources.check_abilities import Can, check_abilities, missing_library
 from manara.resources.check_activities import LONGEST_PATH, check_activities, nearest
 from manara.resources.check_azure import check_azure
 from manara.resources.factory import Definition, Factory, missing_procedure, missing_script, shown
@@ -35,13 +36,17 @@ TEXT_REFERENCES = {"contract": "contract", "scriptPath": "script"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What runs here: type names, and for each kind of file beside the JSON what checks it (it raises Faults)."""
+    """What runs here: type names, and for each kind of file beside the JSON what checks it (it raises Faults).
+
+    `can` says what the types of datasets and linked services can do; without it, they can do everything.
+    """
 
     activities: Collection[str]
     datasets: Collection[str]
     connectors: Collection[str]
     checked: Collection[str] = ()
     checker: Callable[[str], Callable[[str, str], object]] | None = None
+    can: Can | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +171,9 @@ def _check_definition(factory: Factory, definition: Definition, known: Known, *,
     if isinstance(resource, Pipeline):
         declared = list(factory.global_parameters)
         yield from check_activities(definition, resource, known.activities, declared, to_run=to_run)
+        for placed in place_all(definition.file, resource.properties.activities).all if known.can else ():
+            if known.can and placed.activity.is_active:
+                yield from check_abilities(factory, definition.file, placed, known.can)
     elif isinstance(resource, Dataset):
         yield from _check_expressions(definition, "dataset", resource.properties.parameters or {})
         yield from _check_type(definition, "dataset", resource.properties.type, known.datasets)
@@ -194,6 +202,9 @@ def _check_expressions(definition: Definition, kind: str, declared: Collection[s
 def _warnings(factory: Factory, definition: Definition, known: Known) -> Iterator[Fault]:
     yield from check_azure(definition)
     resource = definition.resource
+    if known.can and _is_used(factory, definition):
+        types = known.datasets if definition.kind == "dataset" else known.connectors
+        yield from missing_library(definition, types, known.can)
     if isinstance(resource, Pipeline):
         for placed in place_all(definition.file, resource.properties.activities).all:
             if placed.activity.is_active:

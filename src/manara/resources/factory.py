@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from manara.errors import Fault, Faults, NotFound, WrongDefinition
 from manara.registry import near
@@ -165,7 +166,8 @@ def from_snapshot(root: Path, text: str) -> Factory:
 def missing_script(factory: Factory, activity: Activity) -> tuple[str, str] | None:
     """Return what is missing, and what to write, where no script of this machine stands for the activity's notebook."""
     name = script_name(activity.type, activity.type_properties) if activity.type in NOTEBOOKS else ""
-    if not name or "@" in name or any((FOLDER, name + ending) in factory.texts for ending in TEXTS[FOLDER]):
+    is_computed = name.startswith("@") or "@{" in name
+    if not name or is_computed or any((FOLDER, name + ending) in factory.texts for ending in TEXTS[FOLDER]):
         return None
     return f"No script stands for '{shown(name)}' on this machine.", f"Write {FOLDER}/{shown(name)}.py (or .ipynb)."
 
@@ -189,22 +191,21 @@ def missing_procedure(factory: Factory, activity: Activity) -> tuple[str, str, s
 def _procedures(factory: Factory, activity: Activity) -> Iterator[tuple[str, str, str]]:
     """Yield where an activity names a stored procedure, its name, and the linked service that it runs on."""
     told = activity.type_properties
-    service = activity.linked_service_name
+    service = activity.service
     found: list[tuple[str, Any, str]] = [
         ("storedProcedureName", told.get("storedProcedureName"), service.reference_name if service else "")
     ]
-    source = told.get("source")
-    references = [activity.inputs[0] if activity.inputs else None, told.get("dataset")]
-    for reference in references if isinstance(source, Mapping) else ():
-        name = (
-            reference.get("referenceName")
-            if isinstance(reference, Mapping)
-            else getattr(reference, "reference_name", "")
-        )
-        dataset = factory.definitions.get(("dataset", str(name)))
-        if dataset and isinstance(source, Mapping):
+    sides: list[tuple[str, str, Any]] = [
+        ("source", "sqlReaderStoredProcedureName", activity.inputs[0] if activity.inputs else told.get("dataset")),
+        ("sink", "sqlWriterStoredProcedureName", activity.outputs[0] if activity.outputs else None),
+    ]
+    for side, key, reference in sides:
+        name = reference.get("referenceName") if isinstance(reference, Mapping) else None
+        name = name or getattr(reference, "reference_name", "")
+        dataset, settings = factory.definitions.get(("dataset", str(name))), told.get(side)
+        if dataset and isinstance(settings, Mapping):
             of = cast("Dataset", dataset.resource).properties.linked_service_name.reference_name
-            found.append(("source.sqlReaderStoredProcedureName", source.get("sqlReaderStoredProcedureName"), of))
+            found.append((f"{side}.{key}", settings.get(key), of))
     for path, value, on in found:
         if isinstance(value, str) and value and "@" not in value:
             yield path, value, on
@@ -303,7 +304,7 @@ def shape_faults(file: str, prefix: str, error: ValidationError) -> list[Fault]:
     """Return pydantic's findings as faults: each with its JSON path below `prefix`, and what was expected."""
     found = error.errors(include_url=False, include_context=False)
     faults = [
-        Fault(file=file, path=_json_path(prefix, item["loc"]), message=f"{item['msg']}.", advice=_given(item["input"]))
+        Fault(file=file, path=_json_path(prefix, item["loc"]), message=_wanted(item), advice=_given(item["input"]))
         for item in found[:MOST_FAULTS]
     ]
     if len(found) > MOST_FAULTS:
@@ -315,6 +316,11 @@ def shape_faults(file: str, prefix: str, error: ValidationError) -> list[Fault]:
 def shown(text: str) -> str:
     """Return a name as a message shows it: cut where it is long."""
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def _wanted(found: ErrorDetails) -> str:
+    """Return what pydantic says is wrong, without the names of our own classes."""
+    return "An object belongs here." if found["type"] in {"model_type", "dict_type"} else f"{found['msg']}."
 
 
 def _given(value: Any) -> str:

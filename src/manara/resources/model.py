@@ -52,6 +52,7 @@ class Activity(Model):
     inputs: list[Reference] | None = None
     outputs: list[Reference] | None = None
     linked_service_name: Reference | None = None
+    sql_pool: Reference | None = None
     state: str | None = None
     on_inactive_mark_as: str | None = None
 
@@ -59,6 +60,11 @@ class Activity(Model):
     def is_active(self) -> bool:
         """Whether it runs at all (rule 68)."""
         return (self.state or "").lower() != "inactive"
+
+    @property
+    def service(self) -> Reference | None:
+        """The linked service that it works on; Synapse's own pool counts as the one of the pool's name."""
+        return self.linked_service_name or self.sql_pool
 
     def contained(self, key: str) -> "list[Activity]":
         """Return the activities that the container holds under `key`; none where the key is absent or null.

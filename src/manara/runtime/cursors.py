@@ -67,7 +67,7 @@ class Cursors:
         written = {
             "inputs": [_raw(each) for each in activity.inputs or ()],
             "outputs": [_raw(each) for each in activity.outputs or ()],
-            "linkedServiceName": _raw(activity.linked_service_name) if activity.linked_service_name else None,
+            "linkedServiceName": _raw(activity.service) if activity.service else None,
         }
         has_source = bool(given.inputs) and "source" in given.properties
         told |= {"source": given.properties["source"]} if has_source else dict(given.properties)

@@ -135,7 +135,7 @@ def _given(engine: "Engine", activity: Activity, frame: Frame, step: str, tries:
         if now() >= end:
             raise TimedOut(f"It took longer than {tries.timeout}.", advice="Raise the timeout in its policy.")
 
-    service = activity.linked_service_name
+    service = activity.service
     attempt = frame.run.history.attempts[step]
     return Given(
         name=activity.name,

@@ -96,15 +96,58 @@ def called(dialect: str, name: str, parameters: Sequence[str], runner: Any) -> s
         return f"exec {quoted} " + ", ".join(f"@{one.lstrip('@')} = ${one.lstrip('@').lower()}" for one in parameters)
     arguments = ", ".join(f"${one.lstrip('@').lower()}" for one in parameters)
     if dialect == "postgres":
-        named = ", ".join(f'"{one.lstrip("@")}" => ${one.lstrip("@").lower()}' for one in parameters)
-        kinds = "select prokind::text as kind from pg_proc where proname = $name"
-        found = runner.query(kinds, {"name": parts[-1]}).read_all().column(0).to_pylist()
-        if not found:
-            return ""
-        return f"call {quoted}({named})" if "p" in found else f"select * from {quoted}({named})"  # noqa: S608 # quoted
+        return _called_in_postgres(parts, parameters, runner)
     if dialect in {"mysql", "snowflake"}:
         return f"call {quoted}({arguments})"
     return f"begin {quoted}({arguments}); end;" if dialect == "oracle" else ""
+
+
+_OF_POSTGRES = """
+select nspname::text as folder, proname::text as name, prokind::text as kind, proargnames as names,
+    array(select format_type(told.type, null)
+          from unnest(coalesce(proallargtypes, proargtypes::oid[])) with ordinality as told(type, place)
+          order by told.place) as types
+from pg_proc join pg_namespace on pg_namespace.oid = pronamespace
+where lower(proname) = lower($name) and prokind in ('p', 'f')
+    and (pg_function_is_visible(pg_proc.oid) or lower(nspname) = lower($folder))
+order by lower(nspname) = lower($folder) desc, proname = $name desc, pg_proc.oid
+"""
+
+
+def _called_in_postgres(parts: Sequence[str], parameters: Sequence[str], runner: Any) -> str:
+    """Return the call of a procedure or function of PostgreSQL, by the names and types that it has there itself.
+
+    SQL Server does not tell capitals apart, PostgreSQL does; `dbo`, where there is no such schema, is the usual one.
+    Of several of one name, the first that has all the parameters is called.
+    """
+    folder = parts[-2] if len(parts) > 1 else ""
+    found = runner.query(_OF_POSTGRES, {"name": parts[-1], "folder": folder}).read_all().to_pylist()
+    if folder.lower() not in {"", "dbo"}:
+        found = [one for one in found if one["folder"].lower() == folder.lower()]
+    if not found:
+        return ""
+    wanted = [one.lstrip("@") for one in parameters]
+    real = next((one for one in found if {name.lower() for name in wanted} <= _places(one).keys()), found[0])
+    arguments = ", ".join(_argument(real, name) for name in wanted)
+    whole = f"{_quoted(real['folder'])}.{_quoted(real['name'])}({arguments})"
+    return f"call {whole}" if real["kind"] == "p" else f"select * from {whole}"  # noqa: S608 # the names are quoted
+
+
+def _argument(real: Mapping[str, Any], name: str) -> str:
+    """Return one argument by its name, as the type that it has: a double is no numeric to PostgreSQL."""
+    place = _places(real).get(name.lower())
+    if place is None:
+        return f"{_quoted(name)} => ${name.lower()}"
+    return f"{_quoted(real['names'][place])} => cast(${name.lower()} as {real['types'][place]})"
+
+
+def _places(real: Mapping[str, Any]) -> dict[str, int]:
+    """Return where the parameters stand, by their names in small letters."""
+    return {str(name).lower(): place for place, name in enumerate(real["names"] or ()) if name}
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql("postgres")
 
 
 def _default(told: str) -> Any:

@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
 from manara.errors import WrongDefinition
+from manara.table.tsql_catalog import is_answered, object_id, with_catalog
 from manara.table.tsql_parts import refuse, shown
 from manara.table.tsql_types import Types
 
@@ -77,6 +78,7 @@ class _Translation:
     def of(self, tree: exp.Expression) -> str:
         tree = tree.copy()
         self._refuse_what_differs(tree)
+        _say_recursive(tree)
         tree = _joined(tree, self._text)
         known = self._known(tree)
         self._types = Types(known, self._values)
@@ -85,6 +87,9 @@ class _Translation:
         tree = self._changed_tree(tree)
         if self._to == "postgres":
             tree = self._spelt(tree)
+        tree = with_catalog(tree, self._to)
+        for query in tree.find_all(exp.Query):
+            query.set("options", None)  # OPTION says how SQL Server is to work, and not what comes out
         try:
             return tree.sql(self._to, unsupported_level=ErrorLevel.RAISE, identify=True)
         except UnsupportedError as error:
@@ -159,13 +164,15 @@ class _Translation:
             (exp.Anonymous, self._function),
             (exp.Collate, lambda node: node.this),
             (exp.Add, self._plus),
+            (exp.Sub, self._minus),
+            (exp.CurrentSchema, lambda node: node.this or exp.Literal.string("dbo")),
             (exp.Div, self._divided),
             (exp.Avg, self._average),
             ((exp.Cast, exp.TryCast), self._cast),
             (exp.DataType, self._type),
             (exp.DateDiff, self._between),
             (exp.Length, lambda node: exp.Length(this=exp.func("rtrim", node.this)) if node.this else node),
-            (exp.Literal, self._literal),
+            (exp.DateAdd, _from_the_first_day),
             (exp.ColumnDef, self._column),
             (exp.Create, self._create),
             (exp.Log, self._log),
@@ -201,6 +208,14 @@ class _Translation:
                 for n, value in enumerate(rest, 1)
             ]
             return exp.Case(ifs=ifs)
+        if name == "QUOTENAME" and len(node.expressions) == 1:
+            inner = exp.Replace(
+                this=node.expressions[0], expression=exp.Literal.string("]"), replacement=exp.Literal.string("]]")
+            )
+            begun = exp.DPipe(this=exp.Literal.string("["), expression=inner)
+            return exp.DPipe(this=begun, expression=exp.Literal.string("]"))
+        if name == "SCHEMA_ID" and self._to != "sqlite":
+            return node.expressions[0] if node.expressions else exp.Literal.string("dbo")
         if name == "DATEFROMPARTS" and self._to in {"duckdb", "postgres"}:
             return exp.Anonymous(this="make_date", expressions=node.expressions)
         return node
@@ -209,18 +224,29 @@ class _Translation:
         """Return 1 for a table that is there, and NULL for one that is not."""
         told, sort = node.this, node.expression
         kind = sort.name.upper() if sort is not None else "U"
-        if not isinstance(told, exp.Literal) or kind not in {"U", "V"}:
+        if not isinstance(told, exp.Literal | exp.National) or kind not in {"U", "V"}:
             refuse(self._text, "OBJECT_ID of something else than a table")
         name = re.sub(r"^tempdb\.\.", "", told.name, flags=re.I)
+        others = node.parent.find_all(exp.Column) if isinstance(node.parent, exp.EQ) else ()
+        if any(one.name.lower() == "object_id" for one in others):
+            return object_id(name)
         return exp.Literal.number(1) if self._columns(self._called(exp.to_table(name, dialect="tsql"))) else exp.null()
 
     def _plus(self, node: exp.Add) -> exp.Expression:
         left, right = self._types.of(node.this), self._types.of(node.expression)
         if "text" not in {left, right} or {left, right} & {"int", "float"}:
-            if {left, right} == {"time", "int"} or {left, right} == {"time", "float"}:
-                refuse(self._text, "a number added to a time; DATEADD can be translated")
-            return node
+            return self._minus(node)
         return exp.DPipe(this=node.this, expression=node.expression)
+
+    def _minus(self, node: exp.Add | exp.Sub) -> exp.Expression:
+        """Return a sum or a difference of a time and a number with the number as days."""
+        sorts = (self._types.of(node.this), self._types.of(node.expression))
+        if sorts == ("time", "int") and isinstance(node.expression, exp.Literal) and self._to != "sqlite":
+            days = exp.Interval(this=exp.Literal.string(node.expression.name), unit=exp.Var(this="DAY"))
+            node.set("expression", days)
+        elif sorts in {("time", "int"), ("time", "float"), ("int", "time"), ("float", "time")}:
+            refuse(self._text, "a number added to a time or taken from it; DATEADD can be translated")
+        return node
 
     def _divided(self, node: exp.Div) -> exp.Expression:
         """Return a division of whole numbers that gives a whole number, as in SQL Server."""
@@ -302,13 +328,6 @@ class _Translation:
         apart = "extract(epoch from date_trunc('{u}', {e}) - date_trunc('{u}', {s}))"
         return _raw(f"cast({apart} / {_SMALLER[unit]} as bigint)", text)
 
-    def _literal(self, node: exp.Literal) -> exp.Expression:
-        """Return the database's own schema for `dbo` where a query asks the catalog for it."""
-        other = node.parent.find(exp.Column) if isinstance(node.parent, exp.EQ | exp.In) else None
-        if node.is_string and node.name.lower() == "dbo" and other and other.name.lower() == "table_schema":
-            return exp.Anonymous(this="current_schema") if self._to != "sqlite" else exp.Literal.string("main")
-        return node
-
     def _column(self, node: exp.ColumnDef) -> exp.Expression:
         """Return the column of a new table; a number that counts by itself needs a sequence in DuckDB."""
         kinds = [constraint.kind for constraint in node.args.get("constraints") or ()]
@@ -380,8 +399,9 @@ def _odd_pattern(node: Any, _to: str) -> str:
     return f"the pattern '{pattern}' with brackets" if "[" in pattern else ""
 
 
-def _odd_table(node: Any, _to: str) -> str:
-    return f"sys.{node.name}; INFORMATION_SCHEMA can be asked instead" if node.db.lower() == "sys" else ""
+def _odd_table(node: Any, to: str) -> str:
+    is_odd = node.db.lower() == "sys" and not is_answered(node, to)
+    return f"sys.{node.name}; INFORMATION_SCHEMA can be asked instead" if is_odd else ""
 
 
 def _odd_variable(node: Any, _to: str) -> str:
@@ -509,6 +529,23 @@ def _constraint(node: exp.Expression) -> exp.Expression:
     names = [one.this if isinstance(one, exp.Ordered) else one for one in keys.this or keys.expressions]
     plain = [exp.to_identifier(name.name, quoted=True) for name in names]
     return exp.PrimaryKey(expressions=plain)
+
+
+def _say_recursive(tree: exp.Expression) -> None:
+    """Say of a WITH that names itself that it does: T-SQL has no word for that."""
+    for one in tree.find_all(exp.CTE):
+        inside = one.this.find_all(exp.Table)
+        if isinstance(one.parent, exp.With) and any(
+            not table.db and table.name.lower() == one.alias.lower() for table in inside
+        ):
+            one.parent.set("recursive", True)
+
+
+def _from_the_first_day(node: exp.DateAdd) -> exp.Expression:
+    """Return DATEADD with the day that a number means where a date stands: 0 is 1900-01-01."""
+    if isinstance(node.this, exp.Literal) and not node.this.is_string and node.this.name == "0":
+        node.set("this", exp.cast(exp.Literal.string("1900-01-01"), "timestamp"))
+    return node
 
 
 def _whole(node: exp.Expression) -> exp.Expression:

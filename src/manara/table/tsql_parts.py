@@ -72,7 +72,7 @@ def parts(text: str) -> list[Part]:
 def refuse(statement: str, what: str) -> NoReturn:
     """Raise the error for a statement that the stand-in cannot answer."""
     raise WrongDefinition(
-        f"This statement holds {what}, which cannot be translated: {shown(statement)}",
+        f"This statement holds {what}, which cannot be translated: {shown(statement)}.",
         advice="Write it otherwise, or put a script for the stand-in in its place.",
         code="UserErrorCannotTranslateSql",
     )

@@ -1,5 +1,7 @@
 import json
+import re
 import tracemalloc
+from typing import Any
 
 import pytest
 from tests.plugin_given import Json, Place, files
@@ -72,7 +74,8 @@ def test_a_broken_file_says_where(place: Place, content: str | bytes, says: str)
     place.write("bad.json", content)
     with pytest.raises(ManaraError, match=f"bad.json: .*{says}") as raised:
         place.read(files("Json", "bad.json"))
-    assert raised.value.error_code == "UserErrorSourceDataIsInvalid"
+    empty = content == "[]"
+    assert raised.value.error_code == f"UserErrorSourceData{'HasNoFields' if empty else 'IsInvalid'}"
 
 
 def test_what_is_no_object_is_refused_with_its_number(place: Place) -> None:
@@ -81,6 +84,83 @@ def test_what_is_no_object_is_refused_with_its_number(place: Place) -> None:
     rows = place.dataset(files("Json", "in.json")).read({}, Tally(refuse=refused.append)).read_all()
     assert rows.num_rows == 2
     assert [(row.row, row.text, row.reason) for row in refused] == [(2, "7", "it is no JSON object")]
+
+
+LINES = '{"a": 1}\n{"a": }\n\n{"a": 3}\n'
+TOLERATED = {
+    "a broken line": (LINES, [1, 3], [(2, '{"a": }', "line 2: Expecting value at column 7")]),
+    "the first line": ('{"a" 1}\n{"a": 2}\n{"a": 3}\n', [2, 3], [(1, '{"a" 1}', "line 1")]),
+    "the last line": ('{"a": 1}\r\n{"a": 2}\r\n{"a', [1, 2], [(3, '{"a', "line 3")]),
+    "two lines behind a blank one": ('{"a": 1}\n\nx\ny\n', [1], [(2, "x", "line 3"), (3, "y", "line 4")]),
+    "a line that is no object": ('{"a": 1}\n[7]\n{"a": 2}\n', [1, 2], [(2, "[7]", "no JSON object")]),
+    "several objects in a line": (
+        '{"a": 1} {"a": 2}\n{"a": 3}{"a"\n{"a": 4}',
+        [1, 2, 4],
+        [(3, '{"a": 3}{"a"', "line 2")],
+    ),
+    "a line in another encoding": (b'{"a": 1}\n{"a": "\xe9"}\n', [1], [(2, '{"a": "\ufffd"}', "utf-8")]),
+    "no number": ('{"a": 1}\n{"a": NaN}\n', [1], [(2, '{"a": NaN}', "'NaN' is no number")]),
+    "an array cut off": (
+        '[{"a": 1},\n{"a": 2},\n{"a": [5,',
+        [1, 2],
+        [(3, '{"a": [5,', r"cut off at line 3 \(byte 30\)")],
+    ),
+    "an array with a fault": ('[{"a": 1}, {"a": x}, {"a": 3}]', [1], [(2, '{"a": x}, {"a": 3}]', r"near byte 17")]),
+    "values in an array": (
+        '[{"a": 1}, 7, [8], {"a": 2}]',
+        [1, 2],
+        [(2, "7", "no JSON obj"), (3, "[8]", "no JSON obj")],
+    ),
+    "objects one after the other": ('{"a":\n1}{"a":\n2}{"a":\n', [1, 2], [(3, '{"a":', "cut off")]),
+    "objects over lines, behind one in a line": ('{"a": 1}\n{"a":\n2}\n', [1, 2], []),
+    "a letter outside of the plane": ('{"a": 1}\n{"b": "\\ud83d\\ude00"}\n{"b": "\\ud83d"}\n', [1, None, None], []),
+    "deep in a line": (
+        '{"a": 1}\n{"a": ' + "[" * 9000 + "]" * 9000 + '}\n{"a": 2}\n',
+        ["1", "2"],
+        [(2, r'{"a":[[[', "deep")],
+    ),
+    "deep in a text": ('{"a": 1}\n{"a": 2, "b": ["' + "[" * 9000 + '"]}\n', [1, 2], []),
+    "a number without end": ('{"a": 1}\n{"a": ' + "7" * 5000 + "}\n", [1], [(2, '{"a": 777', "line 2")]),
+}
+
+
+@pytest.mark.parametrize(("content", "kept", "refused"), TOLERATED.values(), ids=TOLERATED.keys())
+def test_the_good_rows_of_a_broken_file_are_kept(
+    place: Place, content: str | bytes, kept: list[Any], refused: list[tuple[int, str, str]]
+) -> None:
+    place.write("in.json", content)
+    found: list[Refused] = []
+    rows = place.dataset(files("Json", "in.json")).read({}, Tally(refuse=found.append)).read_all()
+    assert rows["a"].to_pylist() == kept
+    assert [one.row for one in found] == [row for row, _, _ in refused]
+    for one, (_, text, reason) in zip(found, refused, strict=True):
+        assert one.text.startswith(text)
+        assert re.search(reason, one.reason)
+
+
+@pytest.mark.parametrize("before", ["", " " * 70_000, '{"a": 0},' * 20_000], ids=["at once", "late", "far"])
+def test_what_follows_a_fault_begins_behind_the_last_good_element(place: Place, before: str) -> None:
+    place.write("in.json", f'[{before}{{"a": 1}},\n {{"a": 2, "b": tru')
+    found: list[Refused] = []
+    rows = place.dataset(files("Json", "in.json")).read({}, Tally(refuse=found.append)).read_all()
+    assert rows["a"].to_pylist()[-1] == 1
+    assert [(one.row, one.text) for one in found] == [(rows.num_rows + 1, '{"a": 2, "b": tru')]
+
+
+def test_rows_of_a_collection_that_is_cut_are_kept(place: Place) -> None:
+    place.write("in.json", '{"day": 5, "rows": [{"a": 1}, {"a": 2}, {"a"')
+    found: list[Refused] = []
+    settings = {"collectionReference": "$['rows']", "paths": ["$['day']", "a"]}
+    rows = place.dataset(files("Json", "in.json")).read(settings, Tally(refuse=found.append)).read_all().to_pylist()
+    assert [tuple(row.values()) for row in rows] == [(5, 1), (5, 2)]
+    assert [(one.row, one.text) for one in found] == [(3, '{"a"')]
+
+
+def test_rows_that_miss_what_stood_behind_the_cut_are_not_taken_for_whole(place: Place) -> None:
+    place.write("in.json", '{"rows": [{"a": 1}, {"a": 2}, {"a"')
+    settings = {"collectionReference": "$['rows']", "paths": ["$['day']", "a"]}
+    with pytest.raises(ManaraError, match=r"cut off at line 1 \(byte 34\); all behind byte 0"):
+        place.dataset(files("Json", "in.json")).read(settings, Tally(refuse=lambda _row: None))
 
 
 @pytest.mark.parametrize("pattern", ["setOfObjects", "arrayOfObjects"])

@@ -7,7 +7,7 @@ import pytest
 from tests.plugin_given import Place, files
 
 from manara.errors import BadRows, WrongDefinition
-from manara.plugin.dataset import DATASETS, DatasetGiven, Tally
+from manara.plugin.dataset import DATASETS, DatasetGiven, Refused, Tally
 
 REAL = Path(__file__).parents[3] / "../shared/data/sdmx"
 
@@ -103,6 +103,24 @@ def test_what_is_broken_or_dangerous_is_told(place: Place, text: str, says: str)
     with pytest.raises(BadRows, match=says) as raised:
         _read(place, text, "$.r")
     assert "a.xml" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        pytest.param("<r><v><a>1</a></v><v><a>2</a></v><v><a>3", (3, "<v><a>3", "no element found"), id="cut off"),
+        pytest.param("<r><v a='1'/><v a='2'/>\n<v a=3/></r>", (3, "<v a=3/></r>", "line 2"), id="a fault"),
+    ],
+)
+def test_the_rows_before_a_fault_are_kept(place: Place, text: str, refused: tuple[int, str, str]) -> None:
+    place.write("a.xml", text)
+    found: list[Refused] = []
+    settings = {"collectionReference": "$.r.v"}
+    rows = place.dataset(files("Xml", "a.xml")).read(settings, Tally(refuse=found.append)).read_all()
+    assert rows[0].to_pylist() == [1, 2]
+    row, rest, reason = refused
+    assert [(one.row, one.text) for one in found] == [(row, rest)]
+    assert reason in found[0].reason
 
 
 def test_validation_is_refused_and_not_forgotten(place: Place) -> None:

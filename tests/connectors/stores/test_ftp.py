@@ -131,6 +131,15 @@ def test_a_download_that_breaks_goes_on_where_it_was(tmp_path: Path) -> None:
         assert head + file.read() == content
 
 
+@pytest.mark.parametrize("without", [(), ("MLSD", "MLST")], ids=["MLSD", "LIST"])
+def test_a_file_that_is_read_after_a_list_keeps_the_ends_of_its_lines(tmp_path: Path, without: tuple[str, ...]) -> None:
+    with ftp_serving(tmp_path, without=without) as server:
+        store = store_on(server, tmp_path)
+        fill(store, "in/a.csv", b"a\nb\r\nc\n")
+        assert [info.size_bytes for info in store.list("in")] == [7]
+        assert read(store, "in/a.csv") == b"a\nb\r\nc\n"
+
+
 def test_a_file_can_be_read_in_any_order(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 1000)
     with ftp_serving(tmp_path) as server, store_on(server, tmp_path).open("a.bin") as file:

@@ -27,7 +27,7 @@ Json = Any
 Convert = Callable[[Any], Any]
 
 
-@dataset("Avro")
+@dataset("Avro", can={"read", "write", "list", "delete"})
 def avro(given: DatasetGiven) -> FileDataset:
     """Return Avro files; `avroCompressionCodec` is none (unless told), deflate, snappy, bzip2 or xz.
 

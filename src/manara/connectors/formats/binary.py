@@ -5,7 +5,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -42,7 +42,7 @@ _FIELDS: list[tuple[str, pa.DataType]] = [
 _PIECES = pa.schema(_FIELDS)
 
 
-@dataset("Binary")
+@dataset("Binary", can={"read", "write", "list", "delete"})
 def binary(given: DatasetGiven) -> "BinaryDataset":
     """Return files as bytes: pieces of at most 4 MB, each with the path that it belongs to.
 
@@ -73,7 +73,15 @@ class BinaryDataset:
             _check_apart(files)
         tally.counts_rows = False
         tally.data_expected = sum({file.info.path: file.info.size_bytes for file in files}.values())
-        return pa.RecordBatchReader.from_batches(_PIECES, _batches(files, settings, tally, moved=moved))
+        return pa.RecordBatchReader.from_batches(_PIECES, self._batches(files, settings, tally, moved=moved))
+
+    def _batches(
+        self, files: Sequence[SourceFile], settings: Settings, tally: Tally, *, moved: bool
+    ) -> Iterator[pa.RecordBatch]:
+        store = store_of(self.given)
+        with store.bulk() if isinstance(store, InBulk) else contextlib.nullcontext(store) as open_store:
+            held = [replace(file, store=open_store) if file.store is store else file for file in files]
+            yield from _batches(held, settings, tally, moved=moved)
 
     def write(self, settings: Settings, rows: pa.RecordBatchReader, mark: Mark, tally: Tally) -> dict[str, Any]:
         if rows.schema.names != _PIECES.names:

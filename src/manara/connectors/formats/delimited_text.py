@@ -28,7 +28,7 @@ _BLOCK_BYTES = 4 << 20
 _CODE_PAGE = re.compile(r"(ibm|windows-?|cp)0*(\d+)")
 
 
-@dataset("DelimitedText")
+@dataset("DelimitedText", can={"read", "write", "list", "delete"})
 def delimited_text(given: DatasetGiven) -> FileDataset:
     """Return delimited text files, all columns as text.
 

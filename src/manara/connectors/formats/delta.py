@@ -1,10 +1,10 @@
 """The dataset type Delta: a Delta Lake table, read at any version, and written in one commit with the run's mark."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
@@ -14,17 +14,21 @@ from deltalake.exceptions import DeltaError, SchemaMismatchError, TableNotFoundE
 
 from manara.connectors.file_facts import interim_type, metadata
 from manara.connectors.selection import Settings, join, location, store_of
-from manara.errors import BadRows, Conflict, ManaraError, SourceMissing, WrongDefinition
+from manara.connectors.stores.remote import Lake, RemoteStore
+from manara.errors import BadRows, Conflict, ManaraError, NotAllowed, SourceMissing, Transient, WrongDefinition
 from manara.plugin.connection import Mark
 from manara.plugin.dataset import DatasetGiven, Tally, dataset
 from manara.registry import near
+from manara.secret import masked
 
 _BEHAVIOURS = {"insert": "append", "append": "append", "overwrite": "overwrite", "upsert": "upsert", "merge": "upsert"}
 _STEP = "manara.step"
+_FORBIDDEN = re.compile(r"\b40[13]\b|AccessDenied|SignatureDoesNotMatch|Forbidden|Unauthorized")
+_PATIENCE = {"timeout": "120s", "max_retries": "5", "retry_timeout": "60s"}
 _DELTAS = (DeltaError, OSError, ValueError, pa.ArrowException)
 
 
-@dataset("Delta")
+@dataset("Delta", can={"read", "write", "upsert", "list"})
 def delta(given: DatasetGiven) -> "DeltaDataset":
     """Return the table in the folder that `location` names.
 
@@ -32,13 +36,16 @@ def delta(given: DatasetGiven) -> "DeltaDataset":
     sink appends; `writeBehavior` may be overwrite, or upsert with `upsertSettings.keys`. `partitionBy` names the
     columns by which a new table is divided, `mergeSchema` lets new columns in. The commit bears the mark of the step
     (a transaction of Delta), so that a step that is tried again loads once.
+
+    The folder lies on this machine, in Azure's blobs (AzureBlobStorage, AzureBlobFS) or in S3; a store that would let
+    a second writer write over the commit of a first one is refused. In a store its path has plain letters only.
     """
     return DeltaDataset(given=given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeltaDataset:
-    """A table of Parquet files and a log of commits, in a folder of this machine."""
+    """A table of Parquet files and a log of commits, in a folder of this machine, of Azure's blobs or of S3."""
 
     given: DatasetGiven
 
@@ -83,7 +90,7 @@ class DeltaDataset:
             raise self._told(error) from error
         tally.rows_copied += stream.count
         tally.files_written += 1
-        return {"deltaVersion": DeltaTable(self._path()).version()}
+        return {"deltaVersion": self._open().version()}
 
     def _commit(
         self, behaviour: str, settings: Settings, stream: "_Stream", table: DeltaTable | None, step: str
@@ -106,15 +113,16 @@ class DeltaDataset:
             behaviour = "append"
         else:
             data = stream.reader()
-        self._path().parent.mkdir(parents=True, exist_ok=True)
+        lake = self._lake(writes=True)
         divided = self.given.properties.get("partitionBy") or settings.get("partitionBy") or None
         write_deltalake(
-            str(self._path()),
+            lake.uri,
             cast(Any, data),
             mode=cast(Any, behaviour),
             partition_by=list(divided) if divided and table is None else None,
             schema_mode=cast(Any, _schema_mode(behaviour, settings)),
             commit_properties=commit,
+            storage_options={**lake.options, **_PATIENCE} if lake.options else None,
         )
 
     def _checked(self, settings: Settings, stream: "_Stream") -> tuple[list[str], pa.Table]:
@@ -150,26 +158,32 @@ class DeltaDataset:
         facts |= {"structure": structure} if "structure" in fields else {}
         return facts | ({"columnCount": len(structure)} if "columnCount" in fields else {})
 
-    def _path(self) -> Path:
-        path = store_of(self.given).local_path(join(*location(self.given)))
-        if path is None:
-            raise WrongDefinition(
-                "Delta tables are read and written in folders of this machine only.",
-                where=f"dataset '{self.given.name}'",
-                advice="Name a FileServer in local/linkedService/ for this linked service.",
-            )
-        return path
+    def _lake(self, *, writes: bool = False) -> Lake:
+        """Return where the table lies, and what opens that place."""
+        store, folder = store_of(self.given), self._where()
+        if (path := store.local_path(folder)) is not None:
+            if writes:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            return Lake(uri=str(path), options={})
+        if isinstance(store, RemoteStore):
+            return store.lake(folder, writes=writes)
+        raise WrongDefinition("This store holds no Delta tables.", where=f"dataset '{self.given.name}'")
+
+    def _open(self) -> DeltaTable:
+        lake = self._lake()
+        return DeltaTable(lake.uri, storage_options={**lake.options, **_PATIENCE} if lake.options else None)
 
     def _where(self) -> str:
         return join(*location(self.given))
 
     def _if_there(self) -> DeltaTable | None:
-        path = self._path()
+        self._lake()
+        info = store_of(self.given).info(self._where())
         try:
-            return DeltaTable(path) if path.is_dir() else None
+            return self._open() if info and info.is_folder else None
         except TableNotFoundError:
             return None
-        except DeltaError as error:
+        except _DELTAS as error:
             raise self._told(error) from error
 
     def _table(self, settings: Settings) -> DeltaTable:
@@ -186,7 +200,7 @@ class DeltaDataset:
             raise SourceMissing(
                 f"The table has no such version: {str(error).splitlines()[0]}.",
                 where=self._where(),
-                advice=f"Its newest is {DeltaTable(self._path()).version()}.",
+                advice=f"Its newest is {self._open().version()}.",
             ) from error
         return table
 
@@ -194,7 +208,11 @@ class DeltaDataset:
         return SourceMissing("There is no Delta table.", where=self._where(), advice="Look at folderPath.")
 
     def _told(self, error: BaseException) -> ManaraError:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = masked((str(error).splitlines() or [type(error).__name__])[0])
+        if _FORBIDDEN.search(str(error)):
+            return NotAllowed("The store does not let us in.", where=self._where(), advice="Look at its key or rights.")
+        if isinstance(error, OSError) and isinstance(store_of(self.given), RemoteStore):
+            return Transient(f"The store does not answer as it should: {reason}", where=self._where())
         if isinstance(error, SchemaMismatchError) or "schema" in reason.lower():
             return BadRows(
                 f"The rows do not fit the table: {reason}",

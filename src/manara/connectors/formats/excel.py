@@ -19,7 +19,7 @@ _RANGE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]+)(?::\$?([A-Z]{1,3})\$?([0-9]+))?
 _MIDNIGHT = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00$"
 
 
-@dataset("Excel")
+@dataset("Excel", can={"read", "list", "delete"})
 def excel(given: DatasetGiven) -> FileDataset:
     """Return the rows of one sheet (`sheetName`, `sheetIndex` from 0, or the first), all columns as text.
 

@@ -1,35 +1,39 @@
 """The dataset type Json: objects in an array, one after the other, or one in each line."""
 
 import codecs
-import collections
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import ijson
 import pyarrow as pa
 
 from manara.connectors.files import FileDataset, broken_file
-from manara.connectors.formats import json_path
-from manara.connectors.formats.objects import Row, batch, schema_of, taker
+from manara.connectors.formats.json_elements import Unread, elements
+from manara.connectors.formats.objects import Counting, Row, batch, schema_of, taker
 from manara.connectors.formats.recoded import known_encoding, text_file
-from manara.connectors.formats.text import as_text, json_text
+from manara.connectors.formats.text import json_text, plain_rows
 from manara.connectors.selection import Settings, SourceFile
-from manara.errors import ManaraError
+from manara.errors import BadRows
 from manara.plugin.dataset import DatasetGiven, Refused, Tally, dataset
 
-_PIECE_BYTES = 1 << 16
+_DEEPEST = 500
+_DEEPEST_SHOWN = 20
+NO_FIELDS = "UserErrorSourceDataHasNoFields"
+"""The code of the error for files in which there is no object with a field: that may be no fault of theirs."""
 _ARRAYS = "arrayOfObjects"
+_DEEP = object()
 
 
-@dataset("Json")
+@dataset("Json", can={"read", "write", "list", "delete"})
 def json_files(given: DatasetGiven) -> FileDataset:
     """Return JSON files. Their columns are the fields of the objects, in the order in which they first appear.
 
     A copy may give in its source's settings `collectionReference`, the array whose elements are the rows, and `paths`,
     the values to take from each: a path with `$` counts from the document (its value is repeated on every row, rule
     100), another from the element. The columns are then called like the paths.
+
+    What is no JSON is refused as a row: in a file with an object in each line every such line, in any other all that
+    follows the fault. A value nested more than 500 deep is refused too.
 
     All files are read twice, first for the types: whole numbers, numbers, true and false, text; what is mixed
     becomes text, and what is nested JSON text. A byte order mark is believed before `encodingName`.
@@ -40,25 +44,53 @@ def json_files(given: DatasetGiven) -> FileDataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonFormat:
-    """Reads element by element, so that memory does not grow with the file."""
+    """Reads element by element, so that memory does not grow with the file.
+
+    What is no JSON is refused as a row, and the good rows beside it are given: of a file with an object in each line
+    only the broken lines are lost, of any other what follows the fault. With `is_whole`, such a fault is an error.
+    """
 
     batch_rows: int
     extension: str = ".json"
     encoding: str = ""
+    is_whole: bool = False
 
     def schema(self, files: Sequence[SourceFile], settings: Settings) -> pa.Schema:
-        deaf = Tally(refuse=lambda _row: None)
-        rows = (row for file in files for row in _rows(text_file(file, self.encoding), settings, deaf, counted=None))
+        """Return the columns of what can be read; raises BadRows where that is nothing, or must be all and is not."""
+        unread: list[tuple[SourceFile, str]] = []
+
+        def found_rows() -> Iterator[Row]:
+            for file in files:
+                if not file.info.size_bytes:
+                    raise broken_file(file, "The file is empty.", "Fetch it again, or leave it out.")
+                take = taker(settings)
+                for found in elements(text_file(file, self.encoding), settings, None):
+                    if isinstance(found, Unread):
+                        unread.append((file, found.reason))
+                        if self.is_whole:
+                            return
+                    elif isinstance(found[0], dict):
+                        yield take(*found)
+
+        rows = Counting(found_rows())
         schema = schema_of(rows, settings.get("paths") or ())
+        if unread and (self.is_whole or not rows.count):
+            file, reason = unread[0]
+            raise broken_file(file, f"{reason[:1].upper()}{reason[1:]}.", "Mend it, or fetch the file again.")
         if not schema.names:
-            raise broken_file(files[0], "There is no object with a field in it.", "Look at collectionReference.")
+            raise BadRows(
+                "There is no object with a field in it.",
+                where=files[0].path,
+                advice="Look at collectionReference.",
+                code=NO_FIELDS,
+            )
         return schema
 
     def batches(
         self, file: SourceFile, schema: pa.Schema, settings: Settings, tally: Tally
     ) -> Iterator[pa.RecordBatch]:
         held: list[Row] = []
-        for row in _rows(text_file(file, self.encoding), settings, tally, counted=tally):
+        for row in _rows(text_file(file, self.encoding), settings, tally):
             held.append(row)
             if len(held) == self.batch_rows:
                 yield batch(held, schema)
@@ -72,127 +104,61 @@ class JsonFormat:
         encoded = codecs.getincrementalencoder(self.encoding or "utf-8")().encode
         before = "[" if array else ""
         for some in rows:
-            for row in _plain(some):
+            for row in plain_rows(some):
                 file.write(encoded(before + json_text(row) + ("" if array else "\n")))
                 before = ",\n" if array else ""
         if array:
             file.write(encoded("]" if before != "[" else "[]"))
 
 
-def _plain(batch: pa.RecordBatch) -> list[Row]:
-    """Return the rows as values that JSON knows."""
-    simple = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_nested)
-    columns = [column if any(test(column.type) for test in simple) else as_text(column) for column in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()
-
-
-def _rows(file: SourceFile, settings: Settings, tally: Tally, *, counted: Tally | None) -> Iterator[Row]:
-    """Yield the rows of one file; what is no object is refused."""
-    number = 0
+def _rows(file: SourceFile, settings: Settings, tally: Tally) -> Iterator[Row]:
+    """Yield the rows of one file, nested values as text; what is no object is refused."""
     take = taker(settings)
-    try:
-        for element, document in _elements(file, settings, counted):
-            number += 1
-            if isinstance(element, dict):
-                yield take(element, document)
-            else:
-                shown = json_text(element)
-                tally.refuse(Refused(file=file.path, row=number, text=shown, reason="it is no JSON object"))
-    except (ijson.JSONError, UnicodeDecodeError) as error:
-        raise _broken(file, error) from error
-
-
-def _elements(file: SourceFile, settings: Settings, counted: Tally | None) -> Iterator[tuple[Any, Row]]:
-    """Yield the elements of the collection (or the documents), each with the document around it."""
-    reference = json_path.steps(str(settings.get("collectionReference") or ""))
-    with file.open() as content:
-        in_array = _first_sign(content) == b"["
-    if not reference or in_array or not _is_one_document(file):
-        for document in _documents(file, counted, in_array=in_array):
-            yield from _cross(document, reference)
-        return
-    outer = _outer(file, settings)
-    with file.open(counted) as content:
-        found = ijson.items(content, f"{_prefix(reference)}.item")
-        yield from ((element, outer) for element in found)
-
-
-def _documents(file: SourceFile, counted: Tally | None, *, in_array: bool) -> Iterator[Any]:
-    with file.open(counted) as content:
-        yield from ijson.items(content, "item" if in_array else "", multiple_values=True)
-
-
-def _cross(document: Any, reference: json_path.Steps) -> Iterator[tuple[Any, Row]]:
-    if not reference:
-        yield document, document
-        return
-    elements = json_path.value_at(document, reference)
-    yield from ((element, document) for element in (elements if isinstance(elements, list) else ()))
-
-
-def _is_one_document(file: SourceFile) -> bool:
-    with file.open() as content:
-        try:
-            collections.deque(ijson.basic_parse(content), maxlen=0)
-        except ijson.JSONError as error:
-            if "trailing garbage" not in str(error):
-                raise
-            return False
-    return True
-
-
-def _outer(file: SourceFile, settings: Settings) -> Row:
-    """Return what the absolute paths name, in the shape of the document, without reading the rest into memory."""
-    found: Row = {}
-    for path in settings.get("paths") or ():
-        way = json_path.steps(path)
-        names = tuple(itertools.takewhile(lambda step: isinstance(step, str), way))
-        if not json_path.is_absolute(path) or not names:
+    for number, found in enumerate(elements(file, settings, tally), start=1):
+        if isinstance(found, Unread):
+            tally.refuse(Refused(file=file.path, row=number, text=found.text, reason=found.reason))
             continue
-        with file.open() as content:
-            value = next(iter(ijson.items(content, _prefix(names))), None)
-        place = found
-        for name in names[:-1]:
-            place = place.setdefault(str(name), {})
-        place[str(names[-1])] = value
-    return found
+        element, document = found
+        row = {name: _flat(value) for name, value in take(element, document).items()} if _is_row(element) else {}
+        if _is_row(element) and not any(value is _DEEP for value in row.values()):
+            yield row
+        else:
+            reason = f"it is nested more than {_DEEPEST} deep" if _is_row(element) else "it is no JSON object"
+            shown = json_text(_cut(element, _DEEPEST_SHOWN))
+            tally.refuse(Refused(file=file.path, row=number, text=shown, reason=reason))
 
 
-def _prefix(way: Sequence[str | int]) -> str:
-    return ".".join(str(step) for step in way)
+def _is_row(element: Any) -> bool:
+    return isinstance(element, dict)
 
 
-def _first_sign(content: BinaryIO) -> bytes:
-    while piece := content.read(_PIECE_BYTES):
-        if signs := piece.lstrip():
-            return signs[:1]
-    return b""
+def _flat(value: Any) -> Any:
+    """Return the value, a nested one as text; `_DEEP` where hardly anybody could read that again."""
+    if not isinstance(value, dict | list):
+        return value
+    try:
+        text = json_text(value)
+    except RecursionError:
+        text = ""
+    if not text or (text.count("[") + text.count("{") > _DEEPEST and _is_deep(value)):
+        return _DEEP
+    return text
 
 
-def _broken(file: SourceFile, error: Exception) -> ManaraError:
-    """Return the error for a file that is no JSON, with the line and the byte where it goes wrong."""
-    if not file.info.size_bytes:
-        return broken_file(file, "The file is empty.", "Fetch it again, or leave it out.")
-    line, byte = _place(file)
-    told = error.args[0] if error.args else ""
-    reason = (told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)).splitlines()[0]
-    if "premature EOF" in reason:
-        return broken_file(file, f"The JSON is cut off at line {line} (byte {byte}).", "Fetch the file again.")
-    return broken_file(file, f"This is no JSON at line {line} (near byte {byte}): {reason}", "Mend that line.")
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [one for outer in level for one in (outer.values() if isinstance(outer, dict) else outer)
+                 if isinstance(one, dict | list)]  # fmt: skip
+    return bool(level)
 
 
-def _place(file: SourceFile) -> tuple[int, int]:
-    """Return the line and the byte at which the parser gives up."""
-    events = ijson.sendable_list()
-    parser = ijson.basic_parse_coro(events, multiple_values=True)
-    line = byte = 0
-    with file.open() as content:
-        while piece := content.readline(_PIECE_BYTES):
-            line += 1
-            try:
-                parser.send(piece)
-            except ijson.JSONError:
-                break
-            events.clear()
-            byte += len(piece)
-    return line, byte
+def _cut(value: Any, depth: int) -> Any:
+    """Return the value as far as it can be shown."""
+    if not isinstance(value, dict | list):
+        return value
+    if not depth:
+        return "..."
+    if isinstance(value, dict):
+        return {name: _cut(one, depth - 1) for name, one in value.items()}
+    return [_cut(one, depth - 1) for one in value]

@@ -42,7 +42,11 @@ _ON_STORE = (
 _NULL_BY_HABIT = "\\N"
 
 
-@dataset("AzureBlob", "AzureBlobFSFile", "AzureDataLakeStoreFile", "FileShare", "AmazonS3Object", "HttpFile")
+@dataset("HttpFile", can={"read"})
+@dataset(
+    "AzureBlob", "AzureBlobFSFile", "AzureDataLakeStoreFile", "FileShare", "AmazonS3Object",
+    can={"read", "write", "list", "delete"},
+)  # fmt: skip
 def legacy(given: DatasetGiven) -> "LegacyFiles | LegacyRows":
     """Return the files as the dataset type of their `format` does, Binary where there is none.
 

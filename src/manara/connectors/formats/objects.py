@@ -1,18 +1,31 @@
 """Rows out of objects whose fields are known only when they are there: JSON, XML."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from manara.connectors.formats import json_path
-from manara.connectors.formats.text import json_text
+from manara.connectors.formats.text import NESTED, json_text
 
 _EXACT_IN_DOUBLE = 1 << 53
 _LARGEST_INT = 1 << 63
 
 Row = dict[str, Any]
+
+
+class Counting:
+    """Rows, and how many of them were taken so far."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = rows
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self._rows:
+            self.count += 1
+            yield row
 
 
 def taker(settings: Mapping[str, Any]) -> Callable[[Row, Row], Row]:
@@ -36,7 +49,11 @@ def schema_of(rows: Iterable[Row], names: Iterable[str] = ()) -> pa.Schema:
     for row in rows:
         for name, value in row.items():
             kinds[name] = _wider(kinds.get(name, ""), value)
-    return pa.schema([(name, _ARROW[kind]) for name, kind in kinds.items()])
+    return pa.schema([_field(name, kind) for name, kind in kinds.items()])
+
+
+def _field(name: str, kind: str) -> "pa.Field[Any]":
+    return pa.field(name, _ARROW[kind], metadata=NESTED if kind == "nested" else None)
 
 
 def _wider(kind: str, value: Any) -> str:
@@ -55,7 +72,9 @@ def _kind(value: Any) -> str:
     if isinstance(value, int):
         size = abs(value)
         return "int" if size <= _EXACT_IN_DOUBLE else "long" if size < _LARGEST_INT else "text"
-    return "double" if isinstance(value, Decimal) else "text"
+    if isinstance(value, Decimal):
+        return "double"
+    return "nested" if isinstance(value, dict | list) else "text"
 
 
 _ARROW: dict[str, pa.DataType] = {
@@ -65,6 +84,7 @@ _ARROW: dict[str, pa.DataType] = {
     "long": pa.int64(),
     "double": pa.float64(),
     "text": pa.string(),
+    "nested": pa.string(),
 }
 _TOGETHER = {frozenset(("int", "long")): "long", frozenset(("int", "double")): "double"}
 

@@ -19,7 +19,7 @@ _CODECS = {"none": "uncompressed", "zlib": "zlib", "snappy": "snappy", "lz4": "l
 _BATCH_BYTES = 48 << 20
 
 
-@dataset("Orc")
+@dataset("Orc", can={"read", "write", "list", "delete"})
 def orc_files(given: DatasetGiven) -> FileDataset:
     """Return ORC files; `orcCompressionCodec` packs the columns: zlib unless told, snappy, lz4, zstd or none."""
     told = given.properties.get("orcCompressionCodec") or given.properties.get("compressionCodec") or "zlib"

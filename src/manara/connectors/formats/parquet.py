@@ -22,6 +22,7 @@ _GROUP_BYTES = 24 << 20
 _READ_BYTES = 1 << 20
 _DUCKDB_GROUP_ROWS = 122_880
 _FEW_VALUES = 0.3
+_PATTERN = "*?["
 # The types that DuckDB reads from a Parquet file and writes to one without changing them.
 _CERTAIN = {
     pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(),
@@ -29,7 +30,7 @@ _CERTAIN = {
 }  # fmt: skip
 
 
-@dataset("Parquet")
+@dataset("Parquet", can={"read", "write", "list", "delete"})
 def parquet(given: DatasetGiven) -> FileDataset:
     """Return Parquet files; `compressionCodec` packs the columns (snappy unless told)."""
     codec = str(given.properties.get("compressionCodec") or "snappy").lower()
@@ -86,12 +87,16 @@ class ParquetFormat:
                 if content.schema_arrow.remove_metadata() != schema:
                     return "the source's files have different columns"
                 rows += content.metadata.num_rows
+            if any(sign in str(path) for sign in _PATTERN):
+                return "DuckDB takes the name of a file for a pattern"
         odd = next((one for one in schema if not (_certain(one.type) and one.nullable and not one.metadata)), None)
         folded = {name.lower() for name in schema.names}
         if odd or len(folded) < len(schema.names) or "" in schema.names:
             return f"DuckDB may change the column '{odd.name}'" if odd else "the names of columns differ in case only"
         listed = exp.Array(expressions=[exp.Literal.string(str(path)) for path in paths])
-        table = exp.Anonymous(this="read_parquet", expressions=[listed])
+        # A folder `year=2024` would become a column otherwise, in place of the file's own.
+        plain = exp.EQ(this=exp.column("hive_partitioning"), expression=exp.false())
+        table = exp.Anonymous(this="read_parquet", expressions=[listed, plain])
         return Relation(
             query=exp.select("*").from_(table),
             schema=schema,

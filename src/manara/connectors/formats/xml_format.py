@@ -13,14 +13,15 @@ import pyarrow as pa
 
 from manara.connectors.files import FileDataset, broken_file
 from manara.connectors.formats import json_path
-from manara.connectors.formats.objects import Row, batch, schema_of, taker
+from manara.connectors.formats.objects import Counting, Row, batch, schema_of, taker
 from manara.connectors.selection import Settings, SourceFile
 from manara.errors import BadRows, ManaraError, WrongDefinition
-from manara.plugin.dataset import DatasetGiven, Tally, dataset
+from manara.plugin.dataset import DatasetGiven, Refused, Tally, dataset
 
 _PIECE_BYTES = 1 << 16
 _DEEPEST = 200
 _MOST_HELD_BYTES = 64 << 20
+_MOST_TEXT = 1 << 20
 _VALUE = "_value_"
 _INT = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})\.[0-9]{1,15}([eE][+-]?[0-9]{1,2})?")
@@ -29,7 +30,7 @@ _TRUTH = {"true": True, "false": False}
 Step = str | int
 
 
-@dataset("Xml")
+@dataset("Xml", can={"read", "list", "delete"})
 def xml(given: DatasetGiven) -> FileDataset:
     """Return XML files as ADF sees them: an object, in which an attribute is `@name` and mixed text `_value_`.
 
@@ -37,7 +38,8 @@ def xml(given: DatasetGiven) -> FileDataset:
     document is one row. `formatSettings` (xmlReadSettings): `namespaces` (true unless told) leaves out the
     declarations of namespaces, `namespacePrefixes` gives each namespace a prefix of its own, `detectDataType` (true
     unless told) makes whole numbers, numbers, true and false; a number with a leading zero stays text. Entities of the
-    document's own are refused. A `validationMode` other than none is refused: there is no validation here.
+    document's own are refused. Where a document is broken, the rows before the fault are given, and the rest is
+    refused as one row. A `validationMode` other than none is refused: there is no validation here.
     """
     encoding = str(given.properties.get("encodingName") or "")
     if encoding:
@@ -59,8 +61,14 @@ class XmlFormat:
     extension: str = ".xml"
 
     def schema(self, files: Sequence[SourceFile], settings: Settings) -> pa.Schema:
-        rows = (row for file in files for row in self._rows(file, settings, None))
+        """Return the columns of what can be read; raises BadRows where that is nothing."""
+        broken: list[Refused] = []
+        deaf = Tally(refuse=broken.append)
+        rows = Counting(row for file in files for row in self._rows(file, settings, deaf, counted=None))
         schema = schema_of(rows, settings.get("paths") or ())
+        if broken and not rows.count:
+            file = next(file for file in files if file.path == broken[0].file)
+            raise broken_file(file, f"{broken[0].reason}.", "Mend it, or fetch the file again.")
         if not schema.names:
             raise broken_file(files[0], "There is no element with a value in it.", "Look at collectionReference.")
         return schema
@@ -69,7 +77,7 @@ class XmlFormat:
         self, file: SourceFile, schema: pa.Schema, settings: Settings, tally: Tally
     ) -> Iterator[pa.RecordBatch]:
         held: list[Row] = []
-        for row in self._rows(file, settings, tally):
+        for row in self._rows(file, settings, tally, counted=tally):
             held.append(row)
             if len(held) == self.batch_rows:
                 yield batch(held, schema)
@@ -80,20 +88,22 @@ class XmlFormat:
     def write(self, _file: BinaryIO, _rows: pa.RecordBatchReader, _settings: Settings) -> None:
         raise WrongDefinition("XML can be read but not written.", advice="Write Json or DelimitedText.")
 
-    def _rows(self, file: SourceFile, settings: Settings, tally: Tally | None) -> Iterator[Row]:
+    def _rows(self, file: SourceFile, settings: Settings, tally: Tally, *, counted: Tally | None) -> Iterator[Row]:
+        """Yield the rows of one file; what follows a fault is refused as one row."""
         way = json_path.steps(str(settings.get("collectionReference") or ""))
         take = taker(settings)
         options = _options(settings, self.null)
-        if not way:
-            for document in self._elements(file, options, (), tally):
-                yield take(document, document)
-            return
-        absolute = any(json_path.is_absolute(path) for path in settings.get("paths") or ())
-        outer: Row = {}
-        if absolute:
-            outer = next(iter(self._elements(file, options, way, None, outer=True)), {})
-        for element in self._elements(file, options, way, tally):
-            yield take(element if isinstance(element, dict) else {_VALUE: element}, outer)
+        number = 0
+        try:
+            outer: Row = {}
+            if way and any(json_path.is_absolute(path) for path in settings.get("paths") or ()):
+                outer = next(iter(self._elements(file, options, way, None, outer=True)), {})
+            for element in self._elements(file, options, way, counted):
+                number += 1
+                row = element if isinstance(element, dict) else {_VALUE: element}
+                yield take(row, outer if way else row)
+        except _NotWhole as fault:
+            tally.refuse(Refused(file=file.path, row=number + 1, text=fault.text, reason=fault.reason))
 
     def _elements(
         self, file: SourceFile, options: "_Options", way: Sequence[Step], tally: Tally | None, *, outer: bool = False
@@ -110,15 +120,32 @@ class XmlFormat:
                 parser.Parse(decoder.decode(b"", True) if decoder else b"", True)
                 yield from building.take()
         except expat.ExpatError as error:
-            what = expat.ErrorString(error.code)
-            raise broken_file(
-                file, f"This is no whole XML at line {error.lineno}, column {error.offset + 1}: {what}.",
-                "Mend that line, or fetch the file again.",
-            ) from error  # fmt: skip
+            yield from building.take()
+            place = f"line {error.lineno}, column {error.offset + 1}: {expat.ErrorString(error.code)}"
+            text = "" if self.encoding else _behind(file, building.ended_at)
+            raise _NotWhole(f"this is no whole XML at {place}", text) from error
         except (UnicodeDecodeError, LookupError, ValueError) as error:
-            raise broken_file(file, f"Its text cannot be read: {error}.", "Set encodingName in the dataset.") from error
+            yield from building.take()
+            raise _NotWhole(f"its text cannot be read: {error}; set encodingName in the dataset") from error
         except ManaraError as error:
             raise error.at(file.path) from error
+
+
+class _NotWhole(Exception):
+    """The file is no XML from here on."""
+
+    def __init__(self, reason: str, text: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.text = reason, text
+
+
+def _behind(file: SourceFile, ended_at: int) -> str:
+    """Return the beginning of what stands behind the end tag at a byte of the file."""
+    with file.open() as content:
+        while ended_at > 0 and (piece := content.read(min(ended_at, _PIECE_BYTES))):
+            ended_at -= len(piece)
+        text = content.read(_MOST_TEXT).decode("utf-8", "replace")
+    return (text.partition(">")[2] if text.startswith("</") else text).strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +203,7 @@ class _Building:
         self._spaces: list[dict[str, str]] = [{}]
         self._done: deque[Any] = deque()
         self._held = 0
+        self.ended_at = 0
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
@@ -226,6 +254,7 @@ class _Building:
 
     def _finish(self, value: Any) -> None:
         self._done.append(value)
+        self.ended_at = self.parser.CurrentByteIndex
         self._held = 0
 
     def _text(self, text: str) -> None:

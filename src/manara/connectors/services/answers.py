@@ -19,7 +19,7 @@ import pyarrow as pa
 from manara import clock
 from manara.connectors.additional import Additional
 from manara.connectors.file_server import FolderStore
-from manara.connectors.formats.json_format import JsonFormat
+from manara.connectors.formats.json_format import NO_FIELDS, JsonFormat
 from manara.connectors.selection import Settings, SourceFile
 from manara.connectors.services import paging
 from manara.connectors.services.client import Client, failed
@@ -158,9 +158,10 @@ def schema_of(kept: list[Kept], settings: Settings, batch_rows: int) -> pa.Schem
     """Return the columns of the rows in the answers; none where there is no row."""
     files = [_file(one) for one in kept if one.size_bytes]
     try:
-        return JsonFormat(batch_rows=batch_rows).schema(files, settings) if files else pa.schema([])
+        form = JsonFormat(batch_rows=batch_rows, is_whole=True)
+        return form.schema(files, settings) if files else pa.schema([])
     except BadRows as error:
-        if "no object with a field" in error.message:  # an empty list is no fault of a service
+        if error.error_code == NO_FIELDS:  # an empty list is no fault of a service
             return pa.schema([])
         raise
 

@@ -26,7 +26,7 @@ RAW_STORE = "data/raw"
 _KINDS = {kind.lower(): kind for kind in (METADATA, VALUES, ANALYTICS)}
 
 
-@connector("Dhis2")
+@connector("Dhis2", can={"read", "write"})
 def dhis2(given: LinkedServiceGiven) -> Service:
     """Return the DHIS2 at `url`, with `apiVersion` where one is meant.
 
@@ -58,7 +58,7 @@ def dhis2(given: LinkedServiceGiven) -> Service:
     return replace(found, url=f"{base}/{version}" if version and base.endswith("/api") else base)
 
 
-@dataset("Dhis2Resource")
+@dataset("Dhis2Resource", can={"read", "write"})
 def dhis2_resource(given: DatasetGiven) -> "Dhis2Dataset":
     """Return what `kind` says: `metadata`, `dataValueSet` or `analytics`.
 

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 import pyarrow as pa
 
+from manara.connectors.formats.text import plain_rows
 from manara.connectors.services.answers import Answers
 from manara.connectors.services.client import Client, failed
-from manara.connectors.services.rest import plain_rows
 from manara.errors import BadRows, WrongDefinition
 from manara.plugin.dataset import Refused, Tally
 from manara.resources.timespan import read_timespan

@@ -26,13 +26,13 @@ _DATE = re.compile(r"/Date\((-?\d+)(?:[+-]\d+)?\)/")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@connector("OData")
+@connector("OData", can={"read"})
 def odata(given: LinkedServiceGiven) -> Service:
     """Return the OData service at `url`, opened as `authenticationType` says (Windows is not possible)."""
     return service_of(given)
 
 
-@dataset("ODataResource")
+@dataset("ODataResource", can={"read"})
 def odata_resource(given: DatasetGiven) -> "ODataDataset":
     """Return the entity set at `path`; the source's `query` holds `$select`, `$filter`, `$top` and the like.
 

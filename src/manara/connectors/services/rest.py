@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from manara.connectors.file_facts import interim_type
-from manara.connectors.formats.text import as_text
+from manara.connectors.formats.text import plain_rows
 from manara.connectors.services.answers import Answers, Kept, passing, reader, rows_of, schema_of
 from manara.connectors.services.client import Client, Service, client_of, service_of
 from manara.connectors.services.paging import Ask, Following, pages
@@ -31,13 +31,13 @@ _BATCH_ROWS = 10_000
 _JSON = "application/json"
 
 
-@connector("RestService")
+@connector("RestService", can={"read", "write"})
 def rest_service(given: LinkedServiceGiven) -> Service:
     """Return the service at `url`, opened as `authenticationType` and `authHeaders` say."""
     return service_of(given)
 
 
-@dataset("RestResource")
+@dataset("RestResource", can={"read", "write"})
 def rest_resource(given: DatasetGiven) -> "RestDataset":
     """Return the resource at `relativeUrl` of a RestService.
 
@@ -208,10 +208,3 @@ def _batches(rows: pa.RecordBatchReader, size: int) -> Iterator[list[dict[str, A
             held = held[size:]
     if held:
         yield held
-
-
-def plain_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return the rows as values that JSON knows."""
-    simple = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_nested)
-    columns = [column if any(test(column.type) for test in simple) else as_text(column) for column in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()

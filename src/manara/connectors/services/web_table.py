@@ -23,13 +23,13 @@ _LONGEST_SPAN = 1_000
 _BREAKS = {"br", "p", "div", "li"}
 
 
-@connector("Web")
+@connector("Web", can={"read"})
 def web(given: LinkedServiceGiven) -> Service:
     """Return the web site at `url`, opened as `authenticationType` says (Anonymous or Basic)."""
     return service_of(given)
 
 
-@dataset("WebTable")
+@dataset("WebTable", can={"read"})
 def web_table(given: DatasetGiven) -> "WebTableDataset":
     """Return the table number `index` (from 0) of the page at `path`.
 

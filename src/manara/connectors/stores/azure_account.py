@@ -106,7 +106,7 @@ def _from_connection_string(read: _Reader, service: str) -> Found | None:
         )
     key = Secret(said["accountkey"]) if said.get("accountkey") else read.secret("accountKey")
     if key:
-        return url.rstrip("/"), SharedKey(account=account or _account_in(url), key=key), ""
+        return url.rstrip("/"), SharedKey(account=account or account_in(url), key=key), ""
     sas = said.get("sharedaccesssignature") or read.text("sasToken")
     if sas:
         return url.rstrip("/"), Anonymous(), sas.lstrip("?")
@@ -140,7 +140,7 @@ def _from_endpoint(read: _Reader) -> Found:
     if str(read.properties.get("authenticationType", "")).lower() == "anonymous":
         return _service_of(url), Anonymous(), ""
     if key := read.secret("accountKey"):
-        return url, SharedKey(account=_account_in(url), key=key), ""
+        return url, SharedKey(account=account_in(url), key=key), ""
     if sas := read.text("sasToken"):
         return url, Anonymous(), sas.lstrip("?")
     return url, _token(read), ""
@@ -176,17 +176,17 @@ def _principal(authority: str, tenant: str, client_id: str, secret: str) -> Bear
     return Bearer(ask=lambda: service_principal(authority, tenant, client_id, Secret(secret)))
 
 
-def _account_in(url: str) -> str:
+def account_in(url: str) -> str:
     """Return the account that an address names.
 
-    >>> _account_in("https://lake.dfs.core.windows.net/"), _account_in("http://127.0.0.1:10000/devstoreaccount1")
+    >>> account_in("https://lake.dfs.core.windows.net/"), account_in("http://127.0.0.1:10000/devstoreaccount1")
     ('lake', 'devstoreaccount1')
     """
     parts = urlsplit(url)
-    return parts.path.strip("/").split("/")[0] if _is_in_path(url) else (parts.hostname or "").split(".")[0]
+    return parts.path.strip("/").split("/")[0] if is_in_path(url) else (parts.hostname or "").split(".")[0]
 
 
-def _is_in_path(url: str) -> bool:
+def is_in_path(url: str) -> bool:
     """Say whether the account stands in the path of the address, as for the emulator."""
     host = urlsplit(url).hostname or ""
     return "." not in host or re.fullmatch(r"[\d.]+", host) is not None
@@ -199,7 +199,7 @@ def _service_of(uri: str) -> str:
     ('https://lake.blob.core.windows.net', 'http://127.0.0.1:10000/account')
     """
     parts = urlsplit(uri)
-    account = f"/{_account_in(uri)}" if _is_in_path(uri) else ""
+    account = f"/{account_in(uri)}" if is_in_path(uri) else ""
     return f"{parts.scheme}://{parts.netloc}{account}"
 
 

@@ -5,6 +5,7 @@ which every account has; with a hierarchical namespace its folders are told from
 """
 
 import base64
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,16 +15,22 @@ from xml.etree import ElementTree as ET
 
 import httpx
 
-from manara.connectors.stores.azure_account import Account, account_of
-from manara.connectors.stores.remote import MEMORY_BYTES, RemoteStore, file_info, folder_info, parts
+from manara.connectors.stores.azure_account import Account, account_in, account_of, is_in_path
+from manara.connectors.stores.azure_signing import Bearer, SharedKey
+from manara.connectors.stores.remote import MEMORY_BYTES, Lake, RemoteStore, file_info, folder_info, parts
 from manara.connectors.stores.wire import NoContainer, each, encoded, moment, xml_of
-from manara.errors import NotFound
+from manara.errors import NotFound, WrongDefinition
 from manara.plugin.connection import FileInfo, LinkedServiceGiven, connector
 
 _MOST_BLOCKS = 50_000
 
 
-@connector("AzureBlobStorage", "AzureStorage", "AzureBlobFS")
+def _emulator() -> str:
+    """Return where the library that writes Delta looks for an emulator: nothing but its own variable tells it."""
+    return os.environ.get("AZURITE_BLOB_STORAGE_URL", "http://127.0.0.1:10000").rstrip("/")
+
+
+@connector("AzureBlobStorage", "AzureStorage", "AzureBlobFS", can={"read", "write", "list", "delete"})
 def azure_blob(given: LinkedServiceGiven) -> RemoteStore:
     """Return the account's containers as folders, with their blobs.
 
@@ -101,6 +108,39 @@ class Blobs:
         listed = "".join(f"<Latest>{block}</Latest>" for block in blocks)
         body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{listed}</BlockList>'.encode()
         _there(wire.ask("PUT", url, query={"comp": "blocklist"}, body=body))
+
+    def lake(self, path: str) -> Lake:
+        container, _, name = path.partition("/")
+        account, signer = self.account, self.account.wire.signer
+        options = {"azure_storage_endpoint": account.url, "allow_http": str(account.url.startswith("http:")).lower()}
+        options["azure_storage_account_name"] = account_in(account.url)
+        if self._is_known_emulator:
+            options["azure_storage_use_emulator"] = "true"  # it lists otherwise than Azure does
+        if isinstance(signer, SharedKey):
+            options |= {"azure_storage_account_name": signer.account, "azure_storage_account_key": signer.key.open()}
+        elif isinstance(signer, Bearer):
+            options["azure_storage_token"] = signer.token().open()
+        elif account.wire.key:
+            options["azure_storage_sas_key"] = account.wire.key
+        else:
+            options["azure_skip_signature"] = "true"
+        return Lake(uri=f"az://{container}/{name}", options=options)
+
+    def make_ready(self, path: str) -> None:
+        """Make the container; a blob that must be new is made for one writer only, by the store itself."""
+        if is_in_path(self.account.url) and not self._is_known_emulator:
+            raise WrongDefinition(
+                f"Delta takes the emulator of Azure's storage to be at {_emulator()}, and this one is elsewhere.",
+                where=self.where,
+                advice="Set the environment variable AZURITE_BLOB_STORAGE_URL to its address, without the account.",
+            )
+        container = path.partition("/")[0]
+        if self.info(container) is None:
+            self._make_container(container)
+
+    @property
+    def _is_known_emulator(self) -> bool:
+        return is_in_path(self.account.url) and self.account.url.rpartition("/")[0] == _emulator()
 
     def delete(self, path: str) -> None:
         """Remove a blob, or all blobs below; a container itself stays.

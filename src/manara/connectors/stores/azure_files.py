@@ -19,7 +19,7 @@ _RANGE_BYTES = 4 << 20
 _FOLDER = {"restype": "directory"}
 
 
-@connector("AzureFileStorage")
+@connector("AzureFileStorage", can={"read", "write", "list", "delete"})
 def azure_files(given: LinkedServiceGiven) -> RemoteStore:
     """Return the files of the share that `fileShare` names.
 
@@ -36,7 +36,8 @@ def azure_files(given: LinkedServiceGiven) -> RemoteStore:
             where=f"linked service '{given.name}'",
             advice="Give typeProperties.fileShare.",
         )
-    return RemoteStore(remote=Share(account=account_of(replace(given, properties=said), "file"), share=share))
+    remote = Share(account=account_of(replace(given, properties=said), "file"), share=share)
+    return RemoteStore(remote=remote, renames=True)
 
 
 def _from_older(host: str, said: Mapping[str, Any]) -> dict[str, Any]:

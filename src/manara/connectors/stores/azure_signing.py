@@ -80,11 +80,15 @@ class Bearer:
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def sign(self, request: httpx.Request) -> None:
+        request.headers["Authorization"] = f"Bearer {self.token().open()}"
+
+    def token(self) -> Secret:
+        """Return a token that holds for a while."""
         with self._lock:
             if self._token is None or time.monotonic() > self._end:
                 self._token, holds_s = self.ask()
                 self._end = time.monotonic() + max(holds_s - _BEFORE_END_S, holds_s / 2)
-            request.headers["Authorization"] = f"Bearer {self._token.open()}"
+            return self._token
 
     def renew(self) -> bool:
         with self._lock:

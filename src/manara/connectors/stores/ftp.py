@@ -30,7 +30,7 @@ _DOS = re.compile(r"(\d\d)-(\d\d)-(\d{2,4})\s+(\d\d):(\d\d)([AP]M)\s+(<DIR>|\d+)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
-@connector("FtpServer")
+@connector("FtpServer", can={"read", "write", "list", "delete"})
 def ftp(given: LinkedServiceGiven) -> RemoteStore:
     """Return the files below the folder in which the FTP user begins.
 
@@ -52,7 +52,8 @@ def ftp(given: LinkedServiceGiven) -> RemoteStore:
         checks_server=str(said.get("enableServerCertificateValidation", True)).lower() != "false",
     )
     made = Pool(connect=server.connect, close=_close, answers=(ftplib.error_perm, ManaraError), lost=_LOST)
-    return RemoteStore(remote=Ftp(where=f"ftp://{server.host}:{server.port}", pool=shared(server, lambda: made)))
+    remote = Ftp(where=f"ftp://{server.host}:{server.port}", pool=shared(server, lambda: made))
+    return RemoteStore(remote=remote, renames=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,7 @@ class Ftp:
         while True:
             client, _ = self.pool.take()
             try:
+                client.voidcmd("TYPE I")  # a list is a text, and in that way the ends of lines would be changed
                 line = client.transfercmd(f"RETR {path}", rest=position or None)
                 with line:
                     while data := line.recv(_CHUNK_BYTES):
@@ -244,6 +246,7 @@ def _is_folder(client: ftplib.FTP, path: str) -> bool:
 def _entries(client: ftplib.FTP, folder: str) -> list[FileInfo]:
     try:
         told = [(name, facts) for name, facts in client.mlsd(folder) if facts.get("type") in {"file", "dir"}]
+        client.voidcmd("TYPE I")
         named = ((f"{folder}/{name}".strip("/"), facts) for name, facts in told)
         return [_from_facts(path, facts) for path, facts in named]
     except ftplib.error_perm as error:

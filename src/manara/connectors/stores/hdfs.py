@@ -20,7 +20,7 @@ _CHUNK_BYTES = 1 << 20
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-@connector("Hdfs")
+@connector("Hdfs", can={"read", "write", "list", "delete"})
 def hdfs(given: LinkedServiceGiven) -> RemoteStore:
     """Return the cluster's files. `url` is such as `http://namenode:9870/webhdfs/v1`, the user is `userName`.
 
@@ -39,7 +39,7 @@ def hdfs(given: LinkedServiceGiven) -> RemoteStore:
         )
     url = url if urlsplit(url).path.strip("/") else f"{url}/webhdfs/v1"
     user = read_secret(given.properties.get("userName") or "", where).open()
-    return RemoteStore(remote=Hdfs(url=url, user=user, wire=Wire(where=url, signer=Anonymous())))
+    return RemoteStore(remote=Hdfs(url=url, user=user, wire=Wire(where=url, signer=Anonymous())), renames=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

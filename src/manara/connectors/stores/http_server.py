@@ -33,7 +33,7 @@ _HOPS = 10
 _METHODS = {"GET", "POST"}
 
 
-@connector("HttpServer")
+@connector("HttpServer", can={"read"})
 def http_server(given: LinkedServiceGiven) -> "HttpStore":
     """Return what lies below `url`, to be read; a path is the dataset's relativeUrl.
 

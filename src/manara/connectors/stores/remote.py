@@ -3,19 +3,23 @@
 import contextlib
 import errno
 import os
+import re
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, cast, runtime_checkable
 
+from manara import clock
 from manara.connectors.file_server import disk_error
-from manara.errors import NotAllowed, SourceMissing, WrongDefinition
+from manara.errors import ManaraError, NotAllowed, SourceMissing, WrongDefinition
 from manara.plugin.connection import FileInfo
 
 MEMORY_BYTES = 8 << 20
+_PLAIN = re.compile(r"[A-Za-z0-9._~=+@,/-]+")
 UNFINISHED = ".manara-unfinished-"
+_ABANDONED_AFTER = timedelta(days=1)
 NO_TIME = datetime.fromtimestamp(0, UTC)
 """The time of a folder that is only the beginning of names, and so was never written."""
 
@@ -44,10 +48,35 @@ class Remote(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lake:
+    """Where a folder lies for a library that reaches the store by itself, and what it needs to be told."""
+
+    uri: str
+    options: Mapping[str, str] = field(repr=False)
+
+
+@runtime_checkable
+class HoldsLakes(Protocol):
+    """A remote store of which another library can commit to a table: a name there is given once, to one writer."""
+
+    def lake(self, path: str) -> Lake:
+        """Return how the folder is reached."""
+
+    def make_ready(self, path: str) -> None:
+        """Make what must be there before the folder is written; raises WrongDefinition where no commit is safe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteStore:
-    """The files of a remote store. What is written waits here until it is whole: 8 MB in memory, more on disk."""
+    """The files of a remote store. What is written waits here until it is whole: 8 MB in memory, more on disk.
+
+    A remote that `renames` uploads under a name that begins with UNFINISHED. What killed processes left of these is
+    removed when it is a day old and something is written to its folder; `swept` are the folders where that was done.
+    """
 
     remote: Remote
+    renames: bool = False
+    swept: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def info(self, path: str) -> FileInfo | None:
         inside = self._inside(path)
@@ -78,6 +107,8 @@ class RemoteStore:
                 size = spool.seek(0, os.SEEK_END)
                 spool.seek(0)
             self.remote.upload(inside, cast(BinaryIO, spool), size)
+        if self.renames:
+            self._sweep(inside.rpartition("/")[0])
 
     def delete(self, path: str) -> None:
         inside = self._inside(path)
@@ -88,6 +119,37 @@ class RemoteStore:
     def local_path(self, path: str) -> Path | None:
         self._inside(path)
         return None
+
+    def _sweep(self, folder: str) -> None:
+        """Remove once what killed processes left in the folder; who may not list or delete there leaves it."""
+        if folder in self.swept:
+            return
+        self.swept.add(folder)
+        limit = clock.now() - _ABANDONED_AFTER
+        with contextlib.suppress(ManaraError):
+            for entry in self.remote.list(folder) or ():
+                if entry.name.startswith(UNFINISHED) and NO_TIME < entry.modified < limit:
+                    self.remote.delete(entry.path)
+
+    def lake(self, path: str, *, writes: bool = False) -> Lake:
+        """Return how another library reaches the folder; raises WrongDefinition where it cannot, or not safely."""
+        inside = self._inside(path)
+        if not isinstance(self.remote, HoldsLakes) or "/" not in inside:
+            raise WrongDefinition(
+                "Delta tables lie in a folder of this machine, of Azure's blobs or of S3.",
+                where=f"{self.remote.where}/{inside}",
+                advice="Name a FileServer in local/linkedService/ for this linked service.",
+            )
+        if not _PLAIN.fullmatch(inside):
+            raise WrongDefinition(
+                "The folder of a Delta table in a store has only plain letters, digits and -._~=+@, in its path: the "
+                "library that reads and writes it takes others for two different names.",
+                where=f"{self.remote.where}/{inside}",
+                advice="Rename the folder.",
+            )
+        if writes:
+            self.remote.make_ready(inside)
+        return self.remote.lake(inside)
 
     def _inside(self, path: str) -> str:
         """Return the path without empty parts; raises NotAllowed for one that climbs out."""

@@ -4,17 +4,28 @@ The first part of a path is the bucket. Google's store speaks S3's language at s
 HMAC key, which is how ADF reaches it.
 """
 
+import io
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 import httpx
 
-from manara.connectors.stores.remote import MEMORY_BYTES, RemoteStore, file_info, folder_info, no_file, parts
+from manara.connectors.stores.remote import (
+    MEMORY_BYTES,
+    UNFINISHED,
+    Lake,
+    RemoteStore,
+    file_info,
+    folder_info,
+    no_file,
+    parts,
+)
 from manara.connectors.stores.s3_signing import SignatureV4
 from manara.connectors.stores.wire import (
     Anonymous,
@@ -39,7 +50,7 @@ _REGIONS: dict[tuple[str, str], str] = {}
 _PLAIN_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
-@connector("AmazonS3", "AmazonS3Compatible", "GoogleCloudStorage")
+@connector("AmazonS3", "AmazonS3Compatible", "GoogleCloudStorage", can={"read", "write", "list", "delete"})
 def s3(given: LinkedServiceGiven) -> RemoteStore:
     """Return the buckets as folders, with their objects.
 
@@ -132,6 +143,38 @@ class Buckets:
         self._learn_region(bucket)
         return self._wire(bucket).open(path, self._url(bucket, name))
 
+    def lake(self, path: str) -> Lake:
+        bucket, _, name = path.partition("/")
+        self._learn_region(bucket)
+        region, signer, in_path = _REGIONS.get((self.url, bucket), ""), self._wire(bucket).signer, self._in_path(bucket)
+        options = {"aws_conditional_put": "etag", "allow_http": str(self.url.startswith("http:")).lower()}
+        if isinstance(signer, SignatureV4):
+            region = signer.region
+            options |= {"aws_access_key_id": signer.access_key, "aws_secret_access_key": signer.secret_key.open()}
+            options |= {"aws_session_token": signer.session_token.open()} if signer.session_token else {}
+        else:
+            options["aws_skip_signature"] = "true"
+        options["aws_region"] = region or "us-east-1"
+        options["aws_endpoint_url"] = self._url("" if in_path else bucket, "").rstrip("/")
+        options["aws_virtual_hosted_style_request"] = str(not in_path).lower()
+        return Lake(uri=f"s3://{bucket}/{name}", options=options)
+
+    def make_ready(self, path: str) -> None:
+        """Make the bucket, and try whether the store keeps a second writer from the name of a first one."""
+        probe = f"{path}/{UNFINISHED}{secrets.token_hex(8)}"
+        self.upload(probe, io.BytesIO(), 0)
+        try:
+            again = self._ask("PUT", probe, headers={"If-None-Match": "*"}, allowed=(409, 412, 501))
+        finally:
+            self._ask("DELETE", probe)
+        if again.status_code not in {409, 412}:
+            raise WrongDefinition(
+                "This store lets a second writer write over what a first one has written, so that of two commits at "
+                "once one would be lost: no Delta table is written here.",
+                where=self.url,
+                advice="Write Parquet, or take a store that heeds If-None-Match (Amazon S3, MinIO, Azure's blobs).",
+            )
+
     def upload(self, path: str, content: BinaryIO, size_bytes: int) -> None:
         try:
             self._upload(path, content, size_bytes)
@@ -199,17 +242,19 @@ class Buckets:
         key: str | None = None,
         query: Mapping[str, str] | None = None,
         body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
         allowed: tuple[int, ...] = (),
     ) -> httpx.Response:
         bucket, _, name = path.partition("/")
         name = name if key is None else key
         self._learn_region(bucket)
         may = (*allowed, 400)
-        response = self._wire(bucket).ask(method, self._url(bucket, name), query=query, body=body, allowed=may)
+        asked: dict[str, Any] = {"query": query, "body": body, "headers": headers}
+        response = self._wire(bucket).ask(method, self._url(bucket, name), **asked, allowed=may)
         found = re.search(r"<Region>([a-z0-9-]+)</Region>", response.text) if response.status_code == 400 else None
         if found:  # what is no Amazon, and has a region nevertheless
             _REGIONS[self.url, bucket] = found[1]
-            return self._wire(bucket).ask(method, self._url(bucket, name), query=query, body=body, allowed=allowed)
+            return self._wire(bucket).ask(method, self._url(bucket, name), **asked, allowed=allowed)
         if response.status_code == 400:
             raise self._wire(bucket).refused(response)
         return response
@@ -230,10 +275,13 @@ class Buckets:
         url, region = self.url, _REGIONS.get((self.url, bucket))
         if region and url == _DEFAULTS["AmazonS3"]:
             url = f"https://s3.{region}.amazonaws.com"
-        if not bucket or self.is_in_path or not _PLAIN_BUCKET.fullmatch(bucket):
+        if not bucket or self._in_path(bucket):
             return f"{url}/{encoded(bucket, name)}"
         scheme, _, host = url.partition("://")
         return f"{scheme}://{bucket}.{host}/{encoded(name)}"
+
+    def _in_path(self, bucket: str) -> bool:
+        return self.is_in_path or not _PLAIN_BUCKET.fullmatch(bucket)
 
 
 def _entries(bucket: str, page: ET.Element) -> Iterator[FileInfo]:

@@ -30,7 +30,7 @@ _LOST = (paramiko.SSHException, EOFError, ConnectionError, TimeoutError)
 _KEYS: tuple[type[paramiko.PKey], ...] = (paramiko.Ed25519Key, paramiko.RSAKey, paramiko.ECDSAKey)
 
 
-@connector("Sftp")
+@connector("Sftp", can={"read", "write", "list", "delete"})
 def sftp(given: LinkedServiceGiven) -> RemoteStore:
     """Return the files that the user of the SSH server sees.
 
@@ -39,7 +39,8 @@ def sftp(given: LinkedServiceGiven) -> RemoteStore:
     """
     server = _server(given)
     made = Pool(connect=server.connect, close=_close, answers=(_Answer,), lost=_LOST)
-    return RemoteStore(remote=Sftp(where=f"sftp://{server.host}:{server.port}", pool=shared(server, lambda: made)))
+    remote = Sftp(where=f"sftp://{server.host}:{server.port}", pool=shared(server, lambda: made))
+    return RemoteStore(remote=remote, renames=True)
 
 
 class _Answer(Exception):

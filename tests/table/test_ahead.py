@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from manara.activities.ahead import ahead
+from manara.table.ahead import ahead
 
 
 def test_items_come_in_order() -> None:
