@@ -105,7 +105,7 @@ def test_broken_rows_are_skipped_counted_and_named(place: Place) -> None:
     output = place.copy(csv("in.csv"), files("Parquet", "out.parquet"), **SKIP, **TYPED)
     assert _figures(output) == (5, 2, 3)
     assert [(row["row"], row["reason"]) for row in output["skippedRows"]] == [
-        (2, "it has 1 values, and 2 are expected"),
+        (2, "it has 1 value, and 2 are expected"),
         (3, "'x' in the column 'qty' is no INTEGER"),
         (4, "'6.5' in the column 'qty' is no INTEGER"),
     ]

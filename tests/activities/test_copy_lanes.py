@@ -228,8 +228,9 @@ def test_a_run_that_is_to_stop_interrupts_the_statement(tmp_path: Path, monkeypa
     place = Impatient(folder=tmp_path)
     monkeypatch.setattr(place, "reports", Reports(place))
     _run(place, "create table small as select 1 as n")
-    endless: Json = {"query": "select i from range(1000000000000) t(i)"}
-    for sink in (files("Parquet", "out.parquet"), table("t")):
+    # A file is written to its end, as DuckDB does not always end when it is interrupted in that.
+    for sink, count in ((files("Parquet", "out.parquet"), 3_000_000), (table("t"), 10**12)):
+        endless: Json = {"query": f"select i from range({count}) t(i)"}
         place.told = 0
         with pytest.raises(Cancelled, match="is to stop"):
             place.copy(table("small"), sink, source_settings=endless, sink_settings=AUTO)

@@ -42,7 +42,7 @@ def test_a_refused_row_is_written_with_file_row_text_and_reason(place: Place) ->
     assert sorted(line[1:] for line in lines) == [
         ["Warning", "TabularRowSkip", '"c\n""d;";x', "in.csv, row 3: 'x' in the column 'qty' is no INTEGER"],
         ["Warning", "TabularRowSkip", "2;6.5", "in.csv, row 4: '6.5' in the column 'qty' is no INTEGER"],
-        ["Warning", "TabularRowSkip", "ragged", "in.csv, row 2: it has 1 values, and 2 are expected"],
+        ["Warning", "TabularRowSkip", "ragged", "in.csv, row 2: it has 1 value, and 2 are expected"],
     ]
 
 

@@ -50,9 +50,7 @@ def _values(place: Place, text: str, **more: Any) -> list[tuple[Any, ...]]:
     ("text", "rows"),
     [
         pytest.param("SELECT TOP 1 [Id] FROM [dbo].[Stock] WITH (NOLOCK) ORDER BY [Id] DESC", [(3,)], id="top"),
-        pytest.param(
-            "SELECT MAX([Seen]) AS [NewWatermark] FROM dbo.Stock", [("2024-01-02T01:00:00",)], id="max"
-        ),
+        pytest.param("SELECT MAX([Seen]) AS [NewWatermark] FROM dbo.Stock", [("2024-01-02T01:00:00",)], id="max"),
         pytest.param("select isnull(price, 0) as p from dbo.stock where id = 3", [(0,)], id="isnull"),
         pytest.param("SELECT Item + '/' + Item FROM Stock WHERE Id = 1", [("OPV/OPV",)], id="texts joined"),
         pytest.param("SELECT '1' + '2', 7 / 2, -7 / 2, Id / 2 FROM Stock WHERE Id = 3", [("12", 3, -3, 1)], id="whole"),

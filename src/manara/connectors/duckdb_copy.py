@@ -84,13 +84,22 @@ def copy_to(relation: Relation, path: Path, options: Mapping[str, str | int], ta
     with _cursor(relation) as cursor:
         show_source(cursor, relation)
         statement = f"copy ({_with_nulls(relation).sql('duckdb')}) to {target} ({told}, use_tmp_file false)"
-        run(cursor, lambda: _count(cursor, statement), relation, tally)
+        # DuckDB 2.0 now and then waits for ever after a `copy` to a file was interrupted.
+        run(cursor, lambda: _count(cursor, statement), relation, tally, can_be_interrupted=False)
 
 
-def run(cursor: duckdb.DuckDBPyConnection, work: Callable[[], int], relation: Relation, tally: Tally) -> None:
+def run(
+    cursor: duckdb.DuckDBPyConnection,
+    work: Callable[[], int],
+    relation: Relation,
+    tally: Tally,
+    *,
+    can_be_interrupted: bool = True,
+) -> None:
     """Run a statement that tells how many rows it wrote, and add them to the tally as read and copied.
 
-    The tally's `tick` is called while it runs; where that raises, the statement is interrupted.
+    The tally's `tick` is called while it runs; where that raises, the statement is interrupted, or else its end is
+    awaited, and the error raised then.
     """
     with translated():
         # It then knows how far it is; it says so to nobody else.
@@ -104,7 +113,10 @@ def run(cursor: duckdb.DuckDBPyConnection, work: Callable[[], int], relation: Re
                 tally.data_read = round(relation.size_bytes * share / 100)
                 tally.tick()
         except BaseException:
-            cursor.interrupt()
+            # A statement that is only about to begin does not hear it the first time.
+            while can_be_interrupted and not running.done():
+                cursor.interrupt()
+                wait([running], timeout=_TICK_S)
             raise
     count = running.result()
     if relation.rows not in (None, count):

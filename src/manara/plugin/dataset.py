@@ -27,7 +27,7 @@ class Refused:
 def refuse_none(row: Refused) -> None:
     """Raise BadRows: what a copy does with a broken row unless it is told to skip it."""
     raise BadRows(
-        f"Row {row.row} cannot be read: {row.reason}. It says: {row.text[:200]}",
+        f"Row {row.row} cannot be read: {row.reason}. It says '{row.text[:200]}'.",
         where=row.file,
         advice="Mend the row, or set enableSkipIncompatibleRow to carry on without it.",
         code="UserErrorSourceDataIsInvalid",

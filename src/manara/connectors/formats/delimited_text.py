@@ -229,7 +229,8 @@ class _Reading:
 
     def _tell(self, new: list[pacsv.InvalidRow]) -> None:
         for row in new:
-            reason = f"it has {row.actual_columns} values, and {row.expected_columns} are expected"
+            values = "1 value" if row.actual_columns == 1 else f"{row.actual_columns} values"
+            reason = f"it has {values}, and {row.expected_columns} are expected"
             self._refuse(row.number or 0, self.marks.turned_back(row.text), reason)
 
     def _refuse(self, number: int, text: str, reason: str) -> None:
