@@ -44,9 +44,8 @@ class Node:
         """How many rows went through: its own, or those of all inside it that tell the most about rows."""
         for key in ROWS:
             found = [int(node.figures[key]) for node in self.walk() if isinstance(node.figures.get(key), int)]
-            if any(found) or (
-                found and self.status != "InProgress"
-            ):  # a sink may tell its rows only when it has them all
+            # A sink may tell its rows only when it has them all.
+            if any(found) or (found and self.status != "InProgress"):
                 return sum(found)
         return None
 

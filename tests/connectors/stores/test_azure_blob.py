@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import hmac
 import random
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -132,10 +133,11 @@ def test_what_is_open_to_everybody_is_read_without_a_key(tmp_path: Path, azurite
 @pytest.mark.parametrize("form", ["wrong key", "no right to write", "a signature that is none"])
 def test_who_may_not_is_told_without_secrets(tmp_path: Path, azurite: Azurite, container: str, form: str) -> None:
     wrong = base64.b64encode(b"wrong" * 12).decode()
+    unsigned = re.sub("sig=[^&]*", f"sig={quote(wrong)}", sas_of(azurite))
     properties = {
         "wrong key": {"serviceEndpoint": azurite.blob, "accountKey": wrong},
         "no right to write": {"sasUri": f"{azurite.blob}/?{sas_of(azurite, 'rl')}"},
-        "a signature that is none": {"sasUri": f"{azurite.blob}/?{sas_of(azurite)[:-20]}"},
+        "a signature that is none": {"sasUri": f"{azurite.blob}/?{unsigned}"},
     }[form]
     store = opened("AzureBlobStorage", tmp_path, **properties)
     with pytest.raises(NotAllowed) as raised:
