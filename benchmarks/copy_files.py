@@ -38,8 +38,8 @@ _NEEDED = {
     "duckdb": ("duckdb",),
     "copy": (
         "manara.activities.copy",
-        "manara.connectors.duckdb",
-        "manara.connectors.tables",
+        "manara.connectors.databases.duckdb",
+        "manara.connectors.databases.tables",
         "manara.connectors.file_server",
         "manara.connectors.formats.delimited_text",
         "manara.connectors.formats.parquet",
@@ -165,12 +165,12 @@ def _empty(folder: Path, target: str) -> None:
 
 def _by_copy(folder: Path, source: str, target: str, how: list[str], rows: int) -> None:
     from manara.activities.copy import copy  # noqa: PLC0415
-    from manara.connectors.duckdb import duckdb_database  # noqa: PLC0415
-    from manara.connectors.duckdb_file import close_all  # noqa: PLC0415
+    from manara.connectors.databases.duckdb import duckdb_database  # noqa: PLC0415
+    from manara.connectors.databases.duckdb_file import close_all  # noqa: PLC0415
+    from manara.connectors.databases.tables import table  # noqa: PLC0415
     from manara.connectors.file_server import FolderStore  # noqa: PLC0415
     from manara.connectors.formats.delimited_text import delimited_text  # noqa: PLC0415
     from manara.connectors.formats.parquet import parquet  # noqa: PLC0415
-    from manara.connectors.tables import table  # noqa: PLC0415
     from manara.plugin.activity import Given, Reference  # noqa: PLC0415
     from manara.plugin.connection import LinkedServiceGiven, Mark  # noqa: PLC0415
     from manara.plugin.dataset import Dataset, DatasetGiven  # noqa: PLC0415

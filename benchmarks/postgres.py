@@ -22,11 +22,11 @@ import pyarrow.parquet as pq
 from tests.postgres import Server, find_programs
 
 from manara.activities.copy import copy
+from manara.connectors.databases.postgres import postgres
+from manara.connectors.databases.tables import table
 from manara.connectors.file_server import FolderStore
 from manara.connectors.formats.delimited_text import delimited_text
 from manara.connectors.formats.parquet import parquet
-from manara.connectors.postgres import postgres
-from manara.connectors.tables import table
 from manara.plugin.activity import Given, Reference
 from manara.plugin.connection import LinkedServiceGiven, Mark
 from manara.plugin.dataset import Dataset, DatasetGiven

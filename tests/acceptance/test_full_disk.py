@@ -11,7 +11,7 @@ import pytest
 
 from manara.app import Factory
 from manara.blueprints.make import make_factory
-from manara.connectors.duckdb_file import close_all
+from manara.connectors.databases.duckdb_file import close_all
 from manara.store.journal import Journal
 
 ROWS = 50_000

@@ -11,7 +11,7 @@ import pytest
 from tests.activities.test_copy_files import MAPPED, TYPES
 from tests.plugin_given import Json, Place, csv, files, table
 
-from manara.connectors import duckdb_copy
+from manara.connectors.databases import duckdb_copy
 from manara.errors import Cancelled, ManaraError
 
 MANY = 400_000

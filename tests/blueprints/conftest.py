@@ -12,7 +12,7 @@ from manara.app import Factory
 from manara.blueprints.make import make_factory
 from manara.blueprints.supply.faults import Planted
 from manara.blueprints.supply.generate import generate
-from manara.connectors import duckdb_file
+from manara.connectors.databases import duckdb_file
 from manara.store.record import PipelineRun
 
 DEMO_SEED = 1

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-import manara.connectors.duckdb  # noqa: F401 - registers the connector
+import manara.connectors.databases.duckdb  # noqa: F401 - registers the connector
 from manara.plugin.connection import CONNECTORS, Database, LinkedServiceGiven, Mark
 from manara.quality.contract import read_contract
 from manara.quality.gate import pass_gate

@@ -7,9 +7,6 @@ import pyarrow.parquet as pq
 import pytest
 from tests.quality.conftest import contract_text, open_warehouse, table
 
-import manara.connectors.file_server
-import manara.connectors.formats.parquet
-import manara.connectors.tables  # noqa: F401 - registers the dataset type
 from manara.errors import Faults, WrongDefinition
 from manara.plugin.activity import Given
 from manara.plugin.connection import CONNECTORS, Database, LinkedServiceGiven, Mark

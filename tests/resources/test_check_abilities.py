@@ -145,8 +145,8 @@ def test_a_missing_library_is_a_warning_with_the_line_that_installs_it(
     monkeypatch.setattr(importlib, "import_module", absent)
     for registry, name in ((CONNECTORS, "MongoDbV2"), (DATASETS, "MongoDbV2Collection")):
         monkeypatch.delitem(registry._plugins, name, raising=False)
-    monkeypatch.setattr(CONNECTORS, "_loaded", CONNECTORS._loaded - {"manara.connectors.mongodb"})
-    monkeypatch.setattr(DATASETS, "_loaded", DATASETS._loaded - {"manara.connectors.mongodb"})
+    monkeypatch.setattr(CONNECTORS, "_loaded", CONNECTORS._loaded - {"manara.connectors.databases.mongodb"})
+    monkeypatch.setattr(DATASETS, "_loaded", DATASETS._loaded - {"manara.connectors.databases.mongodb"})
     root = made(tmp_path, copy("Csv", "Note", to={"writeBehavior": "upsert"}))
     told: list[Fault] = [one for one in check(read_factory(root), known()) if "pymongo" in one.message]
     assert [(one.file, one.path, one.severity) for one in told] == [

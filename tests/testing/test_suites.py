@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import pytest
 from tests.plugin_given import Place
 
-from manara.connectors.duckdb import DuckDBDatabase, DuckDBTransaction
+from manara.connectors.databases.duckdb import DuckDBDatabase, DuckDBTransaction
 from manara.connectors.file_server import FolderStore
 from manara.plugin.connection import FileInfo, Mark
 from manara.testing.suites import DatabaseSuite, StoreSuite, execute, new_mark

@@ -9,8 +9,9 @@ from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow as pa
 
-from manara.connectors import compression, duckdb_copy, folder_columns
+from manara.connectors import compression, folder_columns
 from manara.connectors.additional import Additional
+from manara.connectors.databases import duckdb_copy
 from manara.connectors.deletion import doomed, refuse_deletion
 from manara.connectors.file_facts import interim_type, metadata
 from manara.connectors.file_names import FLATTEN, MERGE, behaviour, flat, most_rows, own_name

@@ -9,7 +9,8 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
 from manara.errors import WrongDefinition
-from manara.table.tsql_catalog import is_answered, object_id, with_catalog
+from manara.table.tsql_catalog import object_id, with_catalog
+from manara.table.tsql_differs import refuse_what_differs
 from manara.table.tsql_parts import refuse, shown
 from manara.table.tsql_types import Types
 
@@ -23,24 +24,6 @@ class Catalog(Protocol):
 
 _NOW = {"GETUTCDATE", "SYSDATETIME", "SYSUTCDATETIME"}
 _SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
-_NOT_KNOWN = {
-    "SCOPE_IDENTITY",
-    "IDENT_CURRENT",
-    "CHECKSUM",
-    "BINARY_CHECKSUM",
-    "PATINDEX",
-    "OPENJSON",
-    "OPENROWSET",
-    "OPENQUERY",
-    "ERROR_MESSAGE",
-    "FORMATMESSAGE",
-    "STR",
-    "SOUNDEX",
-    "PARSENAME",
-    "ISNUMERIC",
-    "ISDATE",
-}
-_TIES = re.compile(r"\btop\b\s*\(?[^\s,)]+\)?\s*(percent|with\s+ties)\b", re.IGNORECASE)
 
 
 def tree_of(text: str) -> exp.Expression:
@@ -77,7 +60,7 @@ class _Translation:
 
     def of(self, tree: exp.Expression) -> str:
         tree = tree.copy()
-        self._refuse_what_differs(tree)
+        refuse_what_differs(tree, self._text, self._to)
         _say_recursive(tree)
         tree = _joined(tree, self._text)
         known = self._known(tree)
@@ -94,17 +77,6 @@ class _Translation:
             return tree.sql(self._to, unsupported_level=ErrorLevel.RAISE, identify=True)
         except UnsupportedError as error:
             refuse(self._text, f"what has no counterpart ({' '.join(str(error).split())[:120]})")
-
-    def _refuse_what_differs(self, tree: exp.Expression) -> None:
-        """Raise an error for what the other database would take for something else."""
-        if re.match(r"\s*(delete|update|insert)\s+top\b", self._text, re.IGNORECASE):
-            refuse(self._text, "TOP in a change")
-        if _TIES.search(self._text) and tree.find(exp.Limit, exp.Fetch):
-            refuse(self._text, "TOP with PERCENT or TIES")
-        for node in tree.walk():
-            for kind, fault in _DIFFERS:
-                if isinstance(node, kind) and (what := fault(node, self._to)):
-                    refuse(self._text, what)
 
     def _known(self, tree: exp.Expression) -> dict[str, str]:
         """Return the types of all columns of the tables that the statement names; of two meanings, none."""
@@ -388,52 +360,6 @@ class _Translation:
                 column.this.set("this", own.get(column.name.lower()) or names.get(column.name.lower(), column.name))
                 column.this.set("quoted", True)
         return tree
-
-
-def _odd_function(node: Any, _to: str) -> str:
-    return f"{node.name.upper()}()" if node.name.upper() in _NOT_KNOWN else ""
-
-
-def _odd_pattern(node: Any, _to: str) -> str:
-    pattern = node.expression.name if isinstance(node.expression, exp.Literal) else ""
-    return f"the pattern '{pattern}' with brackets" if "[" in pattern else ""
-
-
-def _odd_table(node: Any, to: str) -> str:
-    is_odd = node.db.lower() == "sys" and not is_answered(node, to)
-    return f"sys.{node.name}; INFORMATION_SCHEMA can be asked instead" if is_odd else ""
-
-
-def _odd_variable(node: Any, _to: str) -> str:
-    is_ours = isinstance(node.this, exp.Parameter) and node.this.name.upper() != "ROWCOUNT"
-    return f"@@{node.this.name}" if is_ours else ""
-
-
-def _odd_order(node: Any, _to: str) -> str:
-    name = node.expression.name
-    return "" if re.search(r"_CS_|_BIN|DATABASE_DEFAULT", name, re.IGNORECASE) else f"COLLATE {name}"
-
-
-def _odd_span(node: Any, _to: str) -> str:
-    is_week = str(node.args.get("unit") or "").upper() in {"WEEK", "WK", "WW"}
-    return "DATEDIFF in weeks, which begin on another day there" if is_week else ""
-
-
-def _odd_cast(node: Any, to: str) -> str:
-    return "TRY_CAST, which PostgreSQL has not" if type(node) is exp.TryCast and to == "postgres" else ""
-
-
-_DIFFERS: tuple[tuple[Any, Callable[[Any, str], str]], ...] = (
-    (exp.Anonymous, _odd_function),
-    (exp.Like, _odd_pattern),
-    (exp.Table, _odd_table),
-    (exp.Parameter, _odd_variable),
-    (exp.Collate, _odd_order),
-    (exp.DateDiff, _odd_span),
-    (exp.TryCast, _odd_cast),
-    (exp.Returning, lambda _node, _to: "OUTPUT"),
-    (exp.OpenJSON, lambda _node, _to: "OPENJSON"),
-)
 
 
 def local(table: exp.Table) -> exp.Table:

@@ -1,0 +1,87 @@
+"""What T-SQL means by itself alone: the other database would take it for something else, so that it is refused."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+
+from manara.table.tsql_catalog import is_answered
+from manara.table.tsql_parts import refuse
+
+_NOT_KNOWN = {
+    "SCOPE_IDENTITY",
+    "IDENT_CURRENT",
+    "CHECKSUM",
+    "BINARY_CHECKSUM",
+    "PATINDEX",
+    "OPENJSON",
+    "OPENROWSET",
+    "OPENQUERY",
+    "ERROR_MESSAGE",
+    "FORMATMESSAGE",
+    "STR",
+    "SOUNDEX",
+    "PARSENAME",
+    "ISNUMERIC",
+    "ISDATE",
+}
+_TIES = re.compile(r"\btop\b\s*\(?[^\s,)]+\)?\s*(percent|with\s+ties)\b", re.IGNORECASE)
+
+
+def refuse_what_differs(tree: exp.Expression, text: str, to: str) -> None:
+    """Raise WrongDefinition, with the statement and what is at fault, for what the dialect `to` would misunderstand."""
+    if re.match(r"\s*(delete|update|insert)\s+top\b", text, re.IGNORECASE):
+        refuse(text, "TOP in a change")
+    if _TIES.search(text) and tree.find(exp.Limit, exp.Fetch):
+        refuse(text, "TOP with PERCENT or TIES")
+    for node in tree.walk():
+        for kind, fault in _DIFFERS:
+            if isinstance(node, kind) and (what := fault(node, to)):
+                refuse(text, what)
+
+
+def _odd_function(node: Any, _to: str) -> str:
+    return f"{node.name.upper()}()" if node.name.upper() in _NOT_KNOWN else ""
+
+
+def _odd_pattern(node: Any, _to: str) -> str:
+    pattern = node.expression.name if isinstance(node.expression, exp.Literal) else ""
+    return f"the pattern '{pattern}' with brackets" if "[" in pattern else ""
+
+
+def _odd_table(node: Any, to: str) -> str:
+    is_odd = node.db.lower() == "sys" and not is_answered(node, to)
+    return f"sys.{node.name}; INFORMATION_SCHEMA can be asked instead" if is_odd else ""
+
+
+def _odd_variable(node: Any, _to: str) -> str:
+    is_ours = isinstance(node.this, exp.Parameter) and node.this.name.upper() != "ROWCOUNT"
+    return f"@@{node.this.name}" if is_ours else ""
+
+
+def _odd_order(node: Any, _to: str) -> str:
+    name = node.expression.name
+    return "" if re.search(r"_CS_|_BIN|DATABASE_DEFAULT", name, re.IGNORECASE) else f"COLLATE {name}"
+
+
+def _odd_span(node: Any, _to: str) -> str:
+    is_week = str(node.args.get("unit") or "").upper() in {"WEEK", "WK", "WW"}
+    return "DATEDIFF in weeks, which begin on another day there" if is_week else ""
+
+
+def _odd_cast(node: Any, to: str) -> str:
+    return "TRY_CAST, which PostgreSQL has not" if type(node) is exp.TryCast and to == "postgres" else ""
+
+
+_DIFFERS: tuple[tuple[Any, Callable[[Any, str], str]], ...] = (
+    (exp.Anonymous, _odd_function),
+    (exp.Like, _odd_pattern),
+    (exp.Table, _odd_table),
+    (exp.Parameter, _odd_variable),
+    (exp.Collate, _odd_order),
+    (exp.DateDiff, _odd_span),
+    (exp.TryCast, _odd_cast),
+    (exp.Returning, lambda _node, _to: "OUTPUT"),
+    (exp.OpenJSON, lambda _node, _to: "OPENJSON"),
+)
