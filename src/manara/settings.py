@@ -30,6 +30,12 @@ class Settings:
         "path or address",
         "The journal of all runs: a file, relative to the factory's folder, or `postgresql://user:password@host/name`.",
     )
+    store_key: str = _row(
+        "",
+        "keys",
+        "What seals the definitions that a server keeps, in place of its file `seal.key`; the first of several, with "
+        "commas between, is for new texts. Give it in the environment only.",
+    )
     worker_threads: int = _row(8, "threads", "How many activities may work at the same time in one process.")
     worker_runs: int = _row(4, "runs", "How many runs a worker process does at the same time.")
     worker_lease_s: int = _row(10, "seconds", "How long a run stays with a process that has stopped beating.")

@@ -11,6 +11,7 @@ import pytest
 from manara.errors import WrongDefinition
 from manara.store.journal import Journal
 from manara.store.queries import read
+from manara.store.runs import find_run_row
 from manara.store.schema import VERSION
 
 OLDEST = Path(__file__).parent / "schema_1.sql"
@@ -18,7 +19,8 @@ OLDEST_POSTGRES = Path(__file__).parent / "schema_2_postgres.sql"
 RUNS = """
 insert into command values ('old', 'run', '{"pipeline": "p", "parameters": {}, "snapshot": "s"}', '2024-01-01T00:00Z');
 insert into command values ('done', 'run', '{"pipeline": "p", "parameters": {}, "snapshot": "s"}', '2024-01-01T00:00Z');
-insert into event (run_id, step, kind, at, body) values ('done', '', 'runEnded', '2024-01-01T00:00:01Z', '{}');
+insert into event (run_id, step, kind, at, body)
+values ('done', '', 'runEnded', '2024-01-01T00:00:01Z', '{"status": "Succeeded"}');
 """
 
 
@@ -56,6 +58,10 @@ def test_a_migrated_journal_knows_its_runs(tmp_path: Path) -> None:
     assert [run_id for run_id, _, _ in journal.unfinished()] == ["old"]
     assert journal.command("done").options == {}
     assert [event.kind for event in journal.events("done")] == ["runEnded"]
+    assert {run_id: find_run_row(journal, run_id).status for run_id in ("old", "done")} == {  # type: ignore[union-attr]
+        "old": "Queued",
+        "done": "Succeeded",
+    }
     journal.close()
 
 

@@ -19,6 +19,9 @@ class Database(Protocol):
     def rows(self, query: str, **values: Any) -> Sequence[tuple[Any, ...]]:
         """Return the rows that a query finds."""
 
+    def select(self, text: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        """Return the rows of a query whose text was put together from parts that stand in this room."""
+
     def change(self, query: str, **values: Any) -> int:
         """Do a query that changes rows, and return how many it changed."""
 

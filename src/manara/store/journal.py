@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from manara import clock
-from manara.errors import Broken, Conflict, NotFound
+from manara.errors import Broken, Conflict, NotAllowed, NotFound
 from manara.registry import missing_library
 from manara.store.database import Database
 from manara.store.keeps import Keeps
 from manara.store.machine import host, is_dead, machine
 from manara.store.schema import prepare
+from manara.store.seal import Seal, is_sealed
 from manara.store.sqlite import SQLite
 
 POSTGRES = ("postgresql://", "postgres://")
@@ -64,11 +66,13 @@ class Command:
 class Journal:
     """The journal in a SQLite file (a path) or on PostgreSQL (a `postgresql://` address).
 
-    Every write is durable when it returns. Used from one thread; several processes may have it open.
+    Every write is durable when it returns. Used from one thread; several processes may have it open. With a `seal`,
+    definitions that were sealed can be read, and those of a server's factories are sealed.
     """
 
-    def __init__(self, address: Path | str) -> None:
+    def __init__(self, address: Path | str, seal: Seal | None = None) -> None:
         self._database = _connect(address)
+        self._seal = seal
         try:
             prepare(self._database)
         except BaseException:
@@ -89,7 +93,35 @@ class Journal:
     ) -> Command:
         """Ask for a run, durably, and return the command with its new run id. Any worker may take it."""
         with self._database.transaction():
-            return self._write_run(pipeline, parameters, snapshot, options or {})
+            digest = self.keep_snapshot(snapshot)
+            return self.write_kept_command(pipeline, parameters, digest, options)
+
+    def write_kept_command(
+        self,
+        pipeline: str,
+        parameters: dict[str, Any],
+        digest: str,
+        options: dict[str, Any] | None = None,
+        run_id: str = "",
+    ) -> Command:
+        """Ask for a run with definitions that are kept already under `digest`; for one id it is asked once."""
+        command = Command(
+            run_id=run_id or clock.new_id(),
+            pipeline=pipeline,
+            parameters=parameters,
+            snapshot=digest,
+            options=options or {},
+        )
+        body = {name: getattr(command, name) for name in ("pipeline", "parameters", "snapshot", "options")}
+        self._write_command(command.run_id, "run", body)
+        return command
+
+    def keep_snapshot(self, text: str) -> str:
+        """Keep definitions, sealed where this journal has a seal, and return the hash under which they are found."""
+        digest = sha256(text.encode()).hexdigest()
+        if not self._database.rows("has_snapshot", hash=digest):
+            self._database.change("keep_snapshot", hash=digest, body=self._seal.close(text) if self._seal else text)
+        return digest
 
     def write_own_command(
         self,
@@ -102,7 +134,7 @@ class Journal:
     ) -> "tuple[Command, Lease]":
         """Ask for a run and take it for this process in the same moment, before a worker can."""
         with self._database.transaction():
-            command = self._write_run(pipeline, parameters, snapshot, options or {})
+            command = self.write_kept_command(pipeline, parameters, self.keep_snapshot(snapshot), options)
             lease = self._claim(command.run_id, lease_s)
         if lease is None:
             raise Broken(f"The new run '{command.run_id}' is taken already.", where=self.name)
@@ -134,7 +166,12 @@ class Journal:
         found = self._database.rows("snapshot", hash=digest)
         if not found:
             raise Broken(f"The journal has lost the definitions {digest[:12]}.", where=self.name)
-        return str(found[0][0])
+        text = str(found[0][0])
+        if self._seal is None and is_sealed(text):
+            raise NotAllowed(
+                "The definitions of the run are sealed.", where=self.name, advice="Let the server's workers do it."
+            )
+        return self._seal.open(text) if self._seal else text
 
     def unfinished(self) -> list[tuple[str, str, datetime]]:
         """Return (run id, pipeline, when asked for) of the runs that are not over, the newest first.
@@ -178,6 +215,18 @@ class Journal:
     def rows(self, query: str, **values: Any) -> Sequence[tuple[Any, ...]]:
         """Return what one of this room's queries finds: for those who only want to know."""
         return self._database.rows(query, **values)
+
+    def select(self, text: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        """Return the rows of a query whose text was put together from parts that stand in this room."""
+        return self._database.select(text, values)
+
+    def change(self, query: str, **values: Any) -> int:
+        """Do one of this room's queries that change rows, durably; return how many it changed."""
+        return self._database.change(query, **values)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Return a transaction around several changes; inside another one it is a part of it."""
+        return self._database.transaction()
 
     def claim(self, run_id: str, lease_s: float) -> "Lease":
         """Take the run for this process. Raises Conflict while another living process works on it."""
@@ -248,19 +297,6 @@ class Journal:
     def release(self, lease: "Lease") -> None:
         """Give the lease back."""
         self._database.change("release", run_id=lease.run_id, worker=lease.worker)
-
-    def _write_run(self, pipeline: str, parameters: dict[str, Any], snapshot: str, options: dict[str, Any]) -> Command:
-        command = Command(
-            run_id=clock.new_id(),
-            pipeline=pipeline,
-            parameters=parameters,
-            snapshot=sha256(snapshot.encode()).hexdigest(),
-            options=options,
-        )
-        self._database.change("keep_snapshot", hash=command.snapshot, body=snapshot)
-        body = {name: getattr(command, name) for name in ("pipeline", "parameters", "snapshot", "options")}
-        self._write_command(command.run_id, "run", body)
-        return command
 
     def _write_command(self, run_id: str, kind: str, body: dict[str, Any]) -> None:
         written = clock.stamp(clock.now())

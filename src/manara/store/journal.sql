@@ -1,6 +1,9 @@
 -- name: keep_snapshot
 insert into snapshot (hash, body) values (:hash, :body) on conflict do nothing;
 
+-- name: has_snapshot
+select 1 from snapshot where hash = :hash;
+
 -- name: snapshot
 select body from snapshot where hash = :hash;
 

@@ -39,6 +39,10 @@ class Postgres:
         with self._translated():
             return self._connection.execute(self._sql[query], values).fetchall()
 
+    def select(self, text: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        with self._translated():
+            return self._connection.execute(sql.SQL(_NAMED.sub(r"%(\1)s", text)), values).fetchall()
+
     def change(self, query: str, **values: Any) -> int:
         with self._translated():
             return self._connection.execute(self._sql[query], values).rowcount

@@ -4,6 +4,9 @@ import re
 from functools import cache
 from importlib.resources import files
 
+FILES = ("journal.sql", "record.sql", "documents.sql", "runs.sql")
+"""The files of queries that every dialect shares."""
+
 _NAME = re.compile(r"^-- name: (\w+).*$", re.MULTILINE)
 
 
@@ -17,7 +20,7 @@ def queries(file: str) -> dict[str, str]:
 @cache
 def all_queries(dialect: str) -> dict[str, str]:
     """Return every query of this room by name, as the dialect says it: its own files come last, and win."""
-    every = [queries(file) for file in ("journal.sql", "record.sql")]
+    every = [queries(file) for file in FILES]
     own = [queries(f"journal{dialect}.sql")] if dialect else []
     return {name: text for part in (*every, *own) for name, text in part.items()}
 

@@ -6,7 +6,7 @@ from manara.errors import WrongDefinition
 from manara.store.database import Database
 from manara.store.queries import read
 
-VERSION = 3
+VERSION = 4
 
 
 def prepare(database: Database) -> None:

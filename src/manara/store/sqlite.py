@@ -37,6 +37,10 @@ class SQLite:
         with self._translated():
             return self._connection.execute(self._sql[query], values).fetchall()
 
+    def select(self, text: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        with self._translated():
+            return self._connection.execute(text, values).fetchall()
+
     def change(self, query: str, **values: Any) -> int:
         with self._translated():
             return self._connection.execute(self._sql[query], values).rowcount
@@ -52,6 +56,9 @@ class SQLite:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
+        if self._connection.in_transaction:
+            yield  # a part of the one around it
+            return
         with self._translated():
             self._connection.execute("begin immediate")
             try:
