@@ -11,10 +11,10 @@ from manara.plugin.connection import CONNECTORS, Database
 from manara.plugin.dataset import DATASETS
 from manara.resources.check import Known, check, check_pipeline
 from manara.resources.factory import read_factory
+from manara.resources.parameters import bind_parameters, open_values
 from manara.runtime.bind import Binder
 from manara.runtime.control_step import CONTROLS
 from manara.runtime.endings import cancel
-from manara.runtime.parameters import bind_parameters, open_values
 from manara.runtime.plan import Planned, plan
 from manara.runtime.recorder import Listener
 from manara.runtime.rerun import needed_for

@@ -5,9 +5,9 @@ from typing import Any
 from manara import clock
 from manara.errors import Cancelled
 from manara.resources.model import Reference
+from manara.resources.parameters import open_values
 from manara.runtime.control_step import ControlStep, InnerFailed, control
 from manara.runtime.graph import CANCELLED, SUCCEEDED
-from manara.runtime.parameters import open_values
 from manara.runtime.scope import Caller
 
 

@@ -12,13 +12,13 @@ from manara.errors import Cancelled
 from manara.plugin.connection import NO_IDENTITY
 from manara.resources.factory import Factory
 from manara.resources.model import Activity, Pipeline
+from manara.resources.parameters import bind_parameters, open_values
 from manara.runtime.bind import Binder
 from manara.runtime.cursors import Cursors
 from manara.runtime.failure import error_of
 from manara.runtime.gauges import Gauges
 from manara.runtime.graph import CANCELLED, SKIPPED, SUCCEEDED, culprits, followers_of, next_steps
 from manara.runtime.history import Result, fold
-from manara.runtime.parameters import bind_parameters, open_values
 from manara.runtime.policy import whole_number
 from manara.runtime.recorder import Listener, Recorder
 from manara.runtime.rerun import needed_for, take_over_before, take_over_succeeded

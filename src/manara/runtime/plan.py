@@ -8,8 +8,8 @@ from manara.errors import WrongExpression
 from manara.expr import references, resolve
 from manara.resources.factory import Factory
 from manara.resources.model import Activity, Pipeline, Reference
+from manara.resources.parameters import bind_parameters
 from manara.runtime.history import History
-from manara.runtime.parameters import bind_parameters
 from manara.runtime.scope import start_values, system_names
 
 UNKNOWN_RUN = "(the run's id)"

@@ -6,8 +6,8 @@ from typing import Any
 from manara.errors import WrongDefinition
 from manara.expr import references, resolve
 from manara.expr.value import kind_of, text_of
+from manara.resources.declared import fit
 from manara.runtime.control_step import ControlStep, control
-from manara.runtime.declared import fit
 from manara.runtime.policy import truth
 from manara.runtime.scope import RETURN_VALUE
 

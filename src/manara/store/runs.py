@@ -45,7 +45,7 @@ left join event as begun on begun.run_id = found.run_id
 left join event as finish on finish.run_id = found.run_id
     and finish.kind = 'runEnded' and finish.kind in ('runStarted', 'runEnded')
 """
-_ONE = _HEAD + "select run_id, '' as place from run where run_id = :run_id" + _TAIL
+_ONE = _HEAD + "select run_id, '' as place from run where run_id = :run_id" + _TAIL  # noqa: S608 # our own parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

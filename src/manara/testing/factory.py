@@ -16,9 +16,9 @@ from manara import clock
 from manara.errors import Faults, WrongDefinition
 from manara.resources import factory as resources
 from manara.resources.check import Known, check_pipeline
+from manara.resources.parameters import bind_parameters
 from manara.runtime.bind import Binder
 from manara.runtime.engine import Engine
-from manara.runtime.parameters import bind_parameters
 from manara.runtime.recorder import Recorder
 from manara.runtime.threads import Threads
 from manara.settings import Settings

@@ -5,8 +5,8 @@ from typing import Any
 
 from manara.errors import WrongDefinition
 from manara.resources.check import parameter_faults
+from manara.resources.declared import fit
 from manara.resources.model import Pipeline
-from manara.runtime.declared import fit
 
 
 def bind_parameters(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
+from manara.resources.declared import fit
 from manara.resources.model import Pipeline
-from manara.runtime.declared import fit
-from manara.runtime.parameters import bind_parameters
+from manara.resources.parameters import bind_parameters
 
 
 @pytest.mark.parametrize(
