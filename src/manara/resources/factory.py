@@ -148,6 +148,42 @@ def read_factory(root: Path) -> Factory:
     )
 
 
+def made_factory(
+    root: Path, texts: Mapping[str, str], *, local: Mapping[str, str], more: Mapping[tuple[str, str], str]
+) -> Factory:
+    """Return the factory whose definitions are the texts, by file (`pipeline/load.json`).
+
+    `local` holds those that stand in for others on this machine, and `more` the texts that are no JSON, by kind and
+    name. A text that cannot be read into a definition is left out and named in `faults`.
+    """
+    faults: list[Fault] = []
+
+    def definitions(files: Mapping[str, str], kind: str = "") -> Iterator[Definition]:
+        for file, text in files.items():
+            try:
+                yield _definition(kind or file.partition("/")[0], file, text)
+            except Faults as error:
+                faults.extend(error.faults)
+
+    return Factory(
+        root=root,
+        definitions={(item.kind, item.name): item for item in definitions(texts)},
+        stand_ins={item.name: item for item in definitions(local, "linkedService")},
+        texts=more,
+        faults=tuple(faults),
+    )
+
+
+def read_local(root: Path) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """Return what a folder says beside definitions: stand-ins by file, and other texts by kind and name.
+
+    A file that cannot be read is left out; `read_factory` tells of it.
+    """
+    faults: list[Fault] = []
+    stand_ins = {item.file: item.text for item in _read_folder(root, LOCAL, "linkedService", faults)}
+    return stand_ins, dict(_read_texts(root, faults))
+
+
 def from_snapshot(root: Path, text: str) -> Factory:
     """Return the factory that `snapshot` wrote; `root` is where its relative paths start."""
     document = json.loads(text)
