@@ -66,8 +66,8 @@ class Engine:
     ) -> Run:
         """Return the run, new or as far as the journal knows it; a new one is noted in the journal.
 
-        `options` are those of a Command. Raises NotFound for an unknown pipeline, and WrongDefinition for parameters
-        that do not fit it.
+        `options` are those of a Command; its `names` say which trigger asked for it. Raises NotFound for an unknown
+        pipeline, and WrongDefinition for parameters that do not fit it.
         """
         events = list(self.journal.events(run_id))
         pipeline = self.factory.pipeline(name)
@@ -77,7 +77,7 @@ class Engine:
         if not events:
             body = {
                 "pipeline": name,
-                "names": system_names(self.factory.name, name, run_id, caller),
+                "names": {**system_names(self.factory.name, name, run_id, caller), **options.get("names", {})},
                 "parameters": open_values(pipeline, values),
                 "caller": {"runId": caller.run.run_id, "step": caller.step} if caller else None,
             }

@@ -1,4 +1,4 @@
-"""The one place where the rooms are wired together: open a factory, check it, run it."""
+"""A factory in a folder, with the rooms wired together: open it, check it, run it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -12,18 +12,28 @@ from manara.plugin.dataset import DATASETS
 from manara.resources.check import Known, check, check_pipeline
 from manara.resources.factory import read_factory
 from manara.resources.parameters import bind_parameters, open_values
+from manara.resources.published import factory_id, folder_of
 from manara.runtime.bind import Binder
 from manara.runtime.control_step import CONTROLS
 from manara.runtime.endings import cancel
 from manara.runtime.plan import Planned, plan
 from manara.runtime.recorder import Listener
 from manara.runtime.rerun import needed_for
-from manara.runtime.serve import serve
+from manara.runtime.serve import Work, serve
 from manara.runtime.worker import work
-from manara.secret import bearer
-from manara.settings import read_settings
+from manara.secret import Secret, bearer
+from manara.settings import Settings, read_settings
 from manara.store.journal import Journal, journal_address
 from manara.store.record import PipelineRun, read_run
+from manara.store.seal import Seal
+
+SEAL = "seal.key"
+"""The file in a server's home that holds the keys with which it seals."""
+
+
+def seal_of(home: Path, settings: Settings) -> Seal:
+    """Return what seals the definitions of the server whose home is the folder."""
+    return Seal(home / SEAL, Secret(settings.store_key) if settings.store_key else None)
 
 
 def silent(_: object) -> None:
@@ -149,8 +159,8 @@ class Factory:
 
         With `drain`, only until there is nothing left to do. `tell` hears, in a sentence, what goes on beside the runs.
         """
-        address = journal_address(self.root, self.settings.store_journal)
-        return serve(address, self.root, self.settings, listener, tell, drain=drain)
+        work = Work(address=self._address, folder=self._folder, settings=self.settings, seal=self._seal)
+        return serve(work, listener, tell, drain=drain)
 
     def cancel(self, run_id: str) -> bool:
         """Ask for the end of a run and of all that it called; say whether it has ended already.
@@ -182,8 +192,26 @@ class Factory:
 
     @contextmanager
     def _journal(self) -> Iterator[Journal]:
-        with closing(Journal(journal_address(self.root, self.settings.store_journal))) as journal:
+        with closing(Journal(self._address)) as journal:
             yield journal
+
+    @property
+    def _address(self) -> Path | str:
+        return journal_address(self.root, self.settings.store_journal)
+
+    @property
+    def home(self) -> Path:
+        """The folder of a server of this factory alone."""
+        return self.root / "data"
+
+    @property
+    def _seal(self) -> Seal | None:
+        """What opens that which a server of this factory has sealed; None where there was none yet."""
+        return seal_of(self.home, self.settings) if (self.home / SEAL).exists() or self.settings.store_key else None
+
+    def _folder(self, factory: str) -> Path:
+        own = factory_id(self.definitions.name).lower()
+        return self.root if factory in ("", own) else folder_of(self.home, factory)
 
 
 def known() -> Known:
