@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ SEGMENTS = {
 }
 """The kinds of definitions by the segment of the resource id that they stand under."""
 
+PUBLICATIONS = "manara/publications"
 GLOBAL_PARAMETERS = "globalparameters"
 
 
@@ -117,7 +119,27 @@ def publish(factory: Factory, documents: Documents, path: str) -> dict[str, list
             if gone.id not in {each.lower() for each in wanted}:
                 documents.delete(gone.path)
                 told["removed"].append(gone.path)
+        note_publication(documents, path)
     return told
+
+
+def changed_since(documents: Documents, path: str) -> bool:
+    """Say whether a factory was changed over the API since its folder was published; False where it never was."""
+    kept = documents.get(_publication(path))
+    return kept is not None and kept.body.get("state") != _state(documents, path)
+
+
+def note_publication(documents: Documents, path: str) -> None:
+    """Note that the factory is now what its folder says."""
+    documents.put(_publication(path), PUBLICATIONS, "", {"state": _state(documents, path)})
+
+
+def _publication(path: str) -> str:
+    return f"/publications{path}"
+
+
+def _state(documents: Documents, path: str) -> str:
+    return sha256(json.dumps(documents.tags_below(path)).encode()).hexdigest()
 
 
 def _wanted(factory: Factory, path: str) -> list[tuple[str, tuple[str, str, dict[str, Any]]]]:
