@@ -149,7 +149,16 @@ def masked(text: str) -> str:
     return _IN_ADDRESS.sub(rf"\g<before>{STARS}", _IN_TEXT.sub(rf"\g<name>{STARS}", text))
 
 
+def is_secret_name(name: str) -> bool:
+    """Return whether what stands under a name is a secret by the name alone.
+
+    >>> [is_secret_name(name) for name in ("clientSecret", "secretName", "X-Auth-Key", "url")]
+    [True, False, True, False]
+    """
+    return _SECRET_NAMES.fullmatch(name) is not None and _NOT_SECRET.fullmatch(name) is None
+
+
 def _is_secret(name: Any, part: Any) -> bool:
     if not isinstance(part, str | int | float) or isinstance(part, bool) or not isinstance(name, str):
         return False
-    return _SECRET_NAMES.fullmatch(name) is not None and _NOT_SECRET.fullmatch(name) is None
+    return is_secret_name(name)
