@@ -82,6 +82,7 @@ PLACES: dict[str, Callable[[str], Any]] = {
     "body": lambda secret: {"body": json.dumps({"user": "me", "password": secret})},
     "statement": lambda secret: {"text": f"CREATE USER me WITH PASSWORD = '{secret}'"},
     "looks like an expression": lambda secret: {"password": f"@{secret}"},
+    "within an expression": lambda secret: {"password": f"@{{concat(item(), '{secret}')}}"},
 }
 secrets = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=12, max_size=40)
 

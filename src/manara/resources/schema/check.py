@@ -150,8 +150,10 @@ class _Found:
             self._branch(name, shape, value, path)
 
     def _properties(self, shape: Shape, value: Mapping[str, Any], path: str) -> None:
-        for need in shape.needs:
-            if value.get(need) is None and not shape.has[need].startswith(("~", "any")):
+        missing = [need for need in shape.needs if value.get(need) is None and _is_firm(shape.has[need])]
+        written = {key.lower() for key in value if value[key] is not None} if missing else set()
+        for need in missing:
+            if need.lower() not in written:
                 self.add(path, f"There is no '{need}'.", "Add it.")
         for key, spec in shape.has.items():
             if key in value and spec != "any":
@@ -187,6 +189,11 @@ class _Found:
             yield from () if advice is None else (advice,)
         elif name in read_table().kinds and chosen not in own and chosen not in _NEWER.get(name, ()):
             yield _near(chosen, {*shape.of, *own})
+
+
+def _is_firm(spec: str) -> bool:
+    """Return whether a property that Azure asks for must be there: not where an expression or a credential gives it."""
+    return not spec.startswith(("~", "any"))
 
 
 def _near(value: str, known: Collection[str]) -> str:

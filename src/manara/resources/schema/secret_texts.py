@@ -22,9 +22,9 @@ _SIGNED = re.compile(r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]*")
 _HINT = re.compile(rf"{_WORD}|://|eyJ|(?:sig|code|key)\s{{0,9}}=", re.IGNORECASE)
 
 _LITERAL = re.compile(r"'((?:[^']|'')*)(?:'|$)")
-_NAMING = re.compile(
-    r"\b(?:activity|variables|pipeline|linkedService|dataset|item|triggerBody)\(\s*'(?:[^']|'')*'\s*\)", re.I
-)
+_SOURCE = r"\b(?:activity|variables|pipeline|linkedService|dataset|item|triggerBody|triggerOutputs|trigger)"
+_NAMING = re.compile(rf"{_SOURCE}\(\s*'(?:[^']|'')*'\s*\)", re.IGNORECASE)
+_SOURCES = re.compile(rf"{_SOURCE}\(", re.IGNORECASE)
 _INDEX = re.compile(r"\[\s*'(?:[^']|'')*'\s*\]")
 _SCHEME = re.compile(r"(?:bearer|basic|token|apikey|apitoken)?[\s:;,/=.-]*", re.IGNORECASE)
 
@@ -115,7 +115,8 @@ def is_safe_expression(text: str) -> bool:
     else:
         return False
     literals = [literal for each in inside for literal in _LITERAL.findall(_INDEX.sub("", _NAMING.sub("", each)))]
-    return all(map(_SCHEME.fullmatch, [*literals, outside])) and not expr.check(text)
+    sources = all(map(_SOURCES.search, inside)) and all(map(_SCHEME.fullmatch, [*literals, outside]))
+    return sources and not expr.check(text)
 
 
 def _opened(text: str) -> tuple[str, list[str]]:
