@@ -48,3 +48,11 @@ def check_name(parameter: str, name: str) -> None:
             code="InvalidResourceName",
             advice="Choose another name.",
         )
+
+
+def pattern_of(parameter: str) -> dict[str, int | str]:
+    """Return the rule for a name as JSON Schema has it; one letter at least where any name will do."""
+    if parameter not in _RULES:
+        return {"minLength": 1}
+    pattern, least, most, _ = _RULES[parameter]
+    return {"pattern": f"^(?:{pattern})$", "minLength": least, "maxLength": most}
