@@ -234,6 +234,19 @@ def test_a_client_that_loses_types_is_named_with_its_cure() -> None:
     assert "10.0.0" not in faults("pipeline", {"activities": [{"name": "a"}]}, client.replace("10.0.0", "9.3.0"))[0][2]
 
 
+@pytest.mark.parametrize(
+    ("kind", "properties"),
+    [
+        ("pipeline", {"activities": [{"name": "a", "type": "Execution"}]}),
+        ("trigger", {"type": "MultiplePipelineTrigger"}),
+    ],
+)
+def test_the_family_of_a_type_is_no_type(kind: str, properties: Json) -> None:
+    told = faults(kind, properties, "azsdk-python-mgmt-datafactory/10.0.0")
+    assert [advice.partition(" leaves")[0] for _, _, advice in told] == ["azure-mgmt-datafactory 10.0.0"]
+    assert "leaves" not in faults(kind, properties, "azsdk-python-mgmt-datafactory/9.3.0")[0][2]
+
+
 def test_a_body_that_is_nested_too_deep_is_refused() -> None:
     deep: Any = {}
     for _ in range(DEEPEST * 50):

@@ -20,6 +20,9 @@ DEEPEST = 100
 """How deep a body may be nested: more has no use, and would ask too much of every reader after this one."""
 
 _BROKEN_CLIENT = re.compile(r"azsdk-python-mgmt-datafactory/(10\.\S+)")
+_FAMILIES = {"Execution", "Container", "MultiplePipelineTrigger", "TabularSource", "TriggerDependencyReference"}
+"""What such a client sends in the place of a type: the name of the family that the type belongs to."""
+
 _SECRETS = ("securestring", "azurekeyvaultsecret")
 _NEWER = {"Activity": {"SqlPoolStoredProcedure"}}
 """Types that Azure has and its schema lacks."""
@@ -89,7 +92,8 @@ class _Found:
         self.faults: list[Fault] = []
         self._kind = kind
         self._known = known
-        self._broken = _BROKEN_CLIENT.search(client)
+        self._client = _BROKEN_CLIENT.search(client)
+        self._is_told = False
 
     def add(self, path: str, message: str, advice: str = "") -> None:
         if len(self.faults) < MOST_FAULTS:
@@ -165,6 +169,8 @@ class _Found:
             self.add(path, f"There is no '{shape.by}'.", self._without_type())
         elif not isinstance(chosen, str):
             self.add(f"{path}.{shape.by}", f"Here stands {_sort(chosen)}, where the name of a type is wanted.")
+        elif self._client and chosen in _FAMILIES:
+            self.add(f"{path}.{shape.by}", f"'{chosen}' is no type.", self._without_type())
         elif chosen in shape.of:
             self._properties(shape.of[chosen], value, path)
         elif not is_computed(chosen):
@@ -172,13 +178,13 @@ class _Found:
                 self.add(f"{path}.{shape.by}", f"There is no type '{shown(chosen)}' here.", advice)
 
     def _without_type(self) -> str:
-        if self._broken:
-            version, self._broken = self._broken[1], None
-            return (
-                f"azure-mgmt-datafactory {version} leaves the 'type' out of its models: install "
-                "'azure-mgmt-datafactory<10', or give it the body as a dictionary."
-            )
-        return "Add it: it says what the rest means."
+        if not self._client or self._is_told:
+            return "Add it: it says what the rest means."
+        self._is_told = True
+        return (
+            f"azure-mgmt-datafactory {self._client[1]} leaves the 'type' out of its models: install "
+            "'azure-mgmt-datafactory<10', or give it the body as a dictionary."
+        )
 
     def _unknown(self, name: str, shape: Shape, chosen: str) -> Iterator[str]:
         """Yield advice where a type is neither Azure's nor ours; a newer one of an inner part is taken."""
