@@ -26,6 +26,7 @@ _SOURCE = r"\b(?:activity|variables|pipeline|linkedService|dataset|item|triggerB
 _NAMING = re.compile(rf"{_SOURCE}\(\s*'(?:[^']|'')*'\s*\)", re.IGNORECASE)
 _SOURCES = re.compile(rf"{_SOURCE}\(", re.IGNORECASE)
 _INDEX = re.compile(r"\[\s*'(?:[^']|'')*'\s*\]")
+_OPENED = re.compile(r"@\{([^}]*)(?:\}|$)")
 _SCHEME = re.compile(r"(?:bearer|basic|token|apikey|apitoken)?[\s:;,/=.-]*", re.IGNORECASE)
 
 
@@ -86,15 +87,16 @@ def parts(text: str) -> Iterator[str]:
     >>> list(parts("a=1;b='x;y';c={p;q}"))
     ['a=1', "b='x;y'", 'c={p;q}']
     """
-    start, at, end = 0, 0, ""
+    start, end, before = 0, "", ""
     for at, letter in enumerate(text):
         if end:
             end = "" if letter == end else end
-        elif letter in "'\"{" and text[start:at].rstrip().endswith("="):
+        elif letter in "'\"{" and before == "=":
             end = "}" if letter == "{" else letter
         elif letter == ";":
             yield text[start:at]
             start = at + 1
+        before = before if letter.isspace() else letter
     yield text[start:]
 
 
@@ -111,21 +113,9 @@ def is_safe_expression(text: str) -> bool:
     if text.startswith("@") and not text.startswith(("@{", "@@")):
         inside, outside = [text[1:]], ""
     elif "@{" in text:
-        outside, inside = _opened(text)
+        outside, inside = _OPENED.sub(" ", text).strip(), _OPENED.findall(text)
     else:
         return False
     literals = [literal for each in inside for literal in _LITERAL.findall(_INDEX.sub("", _NAMING.sub("", each)))]
     sources = all(map(_SOURCES.search, inside)) and all(map(_SCHEME.fullmatch, [*literals, outside]))
     return sources and not expr.check(text)
-
-
-def _opened(text: str) -> tuple[str, list[str]]:
-    """Return what stands outside of the `@{...}` of a text, and what stands inside of each."""
-    outside, inside = [], []
-    rest = text
-    while "@{" in rest:
-        before, _, rest = rest.partition("@{")
-        expression, _, rest = rest.partition("}")
-        outside.append(before)
-        inside.append(expression)
-    return " ".join([*outside, rest]).strip(), inside
