@@ -1,0 +1,1 @@
+"""Triggers: when pipelines start by themselves, and with which values."""
