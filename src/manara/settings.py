@@ -11,6 +11,8 @@ from typing import Any
 from manara.errors import WrongDefinition
 
 FILE = "manara.toml"
+HOME = "MANARA_HOME"
+"""The variable that names the home of a server which no factory's folder is given."""
 
 
 def _row(default: Any, unit: str, says: str) -> Any:
@@ -44,6 +46,19 @@ class Settings:
     )
     worker_crash_at: str = _row(
         "", "commit", "For tests of durability: kill the process `after 12` commits, or `before` the twelfth."
+    )
+    identity_issuer: str = _row(
+        "", "address", "The issuer of an outside OpenID Connect provider with which people sign in."
+    )
+    identity_audience: str = _row("", "client id", "The audience that its ID tokens for this server have.")
+    server_gateway_allow: str = _row(
+        "", "host names", "Hosts beside Azure's management that the gateway leads to, with blanks between."
+    )
+    server_reads_per_minute: int = _row(
+        60_000, "requests", "How many reads of one caller the server takes in a minute before it answers 429."
+    )
+    server_writes_per_minute: int = _row(
+        12_000, "requests", "How many writes, and how many deletes, of one caller it takes in a minute."
     )
     custom_allowed: bool = _row(
         False,
@@ -96,6 +111,12 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         if row.variable in environment:
             values[row.name] = _typed(row, environment[row.variable], f"environment variable {row.variable}")
     return Settings(**values)
+
+
+def read_home(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the home of this user's server: MANARA_HOME, else a folder among those of the user's programs."""
+    told = environment.get(HOME, "")
+    return Path(told) if told else Path.home() / ".local" / "share" / "manara"
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -143,11 +143,57 @@ def rerun(
 def worker(
     factory: FactoryFolder = HERE,
     drain: Annotated[bool, typer.Option("--drain", help="End when nothing is left to do.")] = False,
+    home: Annotated[
+        Path | None, typer.Option(help="Work for the server of this home, on the factories made there.", metavar="DIR")
+    ] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            help="Work for the servers of this store: postgresql://...", metavar="URL", envvar="MANARA_STORE_JOURNAL"
+        ),
+    ] = "",
+    key: Annotated[
+        str,
+        typer.Option(
+            help="Join the integration runtime that this key opens.", metavar="KEY", envvar="MANARA_RUNTIME_KEY"
+        ),
+    ] = "",
 ) -> None:
-    """Do the runs that were asked for with --queue, and go on with those of workers that died."""
+    """Do the runs that were asked for, and go on with those of workers that died."""
+    if home or store or key:
+        from manara.cli.serve import run_node
+
+        run_node(home, store, key, drain=drain)
+        return
     from manara.cli.worker import show_worker
 
     show_worker(factory, drain=drain)
+
+
+@cli.command()
+def serve(
+    factory: Annotated[
+        Path | None,
+        typer.Option("--factory", "-f", help="Publish the factory in this folder, and serve it.", metavar="DIR"),
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="Where the server keeps what it is given.", metavar="DIR")] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; others than this machine need identities.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port for plain HTTP on this machine; 0 for any free one.")] = 8480,
+    tls_port: Annotated[int, typer.Option(help="The port for TLS.")] = 8443,
+    gateway_port: Annotated[int, typer.Option(help="The port of the gateway for Azure's clients.")] = 8441,
+    workers: Annotated[
+        int, typer.Option(help="How many processes work on runs, this one included.", min=0, max=64)
+    ] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the log as one JSON object a line.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Log faults only, not each request.")] = False,
+) -> None:
+    """Serve the management API of Azure Data Factory, with its triggers and workers, until told to stop."""
+    from manara.cli.serve import run_server
+
+    ports = (port, tls_port, gateway_port)
+    run_server(factory, home, host=host, ports=ports, workers=workers, as_json=as_json, quiet=quiet)
 
 
 @cli.command()

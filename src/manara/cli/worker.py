@@ -13,7 +13,7 @@ def show_worker(folder: Path, *, drain: bool) -> None:
     """Work on the runs of a factory, and say which, until it is told to stop or (`drain`) nothing is left to do."""
     opened = Factory.open(folder)
     say(f"At work for the factory '{opened.definitions.name}'. Ctrl-C ends it.")
-    count = opened.serve(_show, say, drain=drain)
+    count = opened.serve(show_event, say, drain=drain)
     say(f"Ended. {count} {'run was' if count == 1 else 'runs were'} done.")
 
 
@@ -29,7 +29,8 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _show(event: Event | Progress) -> None:
+def show_event(event: Event | Progress) -> None:
+    """Print a line where a run has started or ended."""
     if not isinstance(event, Event):
         return
     if event.kind == "runStarted":

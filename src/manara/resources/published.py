@@ -87,7 +87,7 @@ class Snapshots:
     def of(self, factory: str, documents: Documents, journal: Journal) -> tuple[Factory, str]:
         """Return the factory and the digest under which the journal keeps it."""
         root = self.folder(factory)
-        tags = (documents.tags_below(factory), _state_of(root), _state_of(self.shared))
+        tags = (documents.state_below(factory), _state_of(root), _state_of(self.shared))
         kept = self._kept.get(factory.lower())
         if kept is None or kept[0] != tags:
             found = factory_of(documents.below(factory), root, self.shared)

@@ -1,7 +1,7 @@
 """The resources of the management API as documents: each under its resource id, with an etag, sealed on the disk."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,8 +78,18 @@ class Documents:
         """Return the document under the resource id and everything inside it, outer before inner."""
         return [self._document(row) for row in self._journal.rows("documents_below", **_within(path))]
 
+    def state_below(self, path: str) -> tuple[int, str]:
+        """Return what changes whenever the document, or anything inside it, does: a cheap thing to ask for."""
+        count, changed = self._journal.rows("document_state_below", **_within(path))[0]
+        return int(count), str(changed)
+
+    def state_of_types(self, kinds: Iterable[str]) -> tuple[tuple[int, str], ...]:
+        """Return what changes whenever a document of one of the types does, wherever it is."""
+        found = [self._journal.rows("document_state_of_type", type=kind.lower())[0] for kind in kinds]
+        return tuple((int(count), str(changed)) for count, changed in found)
+
     def tags_below(self, path: str) -> tuple[tuple[str, str], ...]:
-        """Return (id, etag) of the document and everything inside it: it changes when anything there does."""
+        """Return (id, etag) of the document and of everything inside it."""
         return tuple((str(id_), str(etag)) for id_, etag in self._journal.rows("document_tags_below", **_within(path)))
 
     def put(

@@ -21,7 +21,13 @@ from document
 where id = :id or (id >= :from_id and id < :to_id)
 order by id;
 
--- name: document_tags_below: what changes when anything inside a resource does
+-- name: document_state_below: what changes when anything inside a resource does
+select count(*), max(changed) from document where id = :id or (id >= :from_id and id < :to_id);
+
+-- name: document_state_of_type
+select count(*), max(changed) from document where type = :type;
+
+-- name: document_tags_below
 select id, etag from document where id = :id or (id >= :from_id and id < :to_id) order by id;
 
 -- name: put_document: only where it is still as it was read

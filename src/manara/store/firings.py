@@ -93,7 +93,7 @@ def keep_mark(journal: Journal, trigger_id: str, mark: Mapping[str, Any]) -> Non
 def forget_triggers(journal: Journal, path: str) -> None:
     """Forget the states of the trigger under the resource id, and of those inside it."""
     own = path.lower()
-    journal.change("forget_triggers_below", from_id=own, to_id=f"{own}0")
+    journal.change("forget_triggers_below", id=own, from_id=f"{own}/", to_id=f"{own}0")
 
 
 def fire(journal: Journal, firing: Firing) -> bool:

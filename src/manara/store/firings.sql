@@ -12,7 +12,7 @@ on conflict (id) do update set state = excluded.state, since = excluded.since, m
 update trigger_state set mark = :mark where id = :id;
 
 -- name: forget_triggers_below
-delete from trigger_state where id >= :from_id and id < :to_id;
+delete from trigger_state where id = :id or (id >= :from_id and id < :to_id);
 
 -- name: fire: a moment of a trigger comes once
 insert into firing

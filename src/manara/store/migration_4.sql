@@ -32,6 +32,7 @@ create table document (
 
 create index document_of_parent on document (parent, type, id);
 create index document_by_type on document (type, id);
+create index document_by_change on document (id, changed);
 
 -- Whether a trigger is started, and what it has seen.
 create table trigger_state (

@@ -30,6 +30,7 @@ create table document (
 
 create index document_of_parent on document (parent, type, id);
 create index document_by_type on document (type, id);
+create index document_by_change on document (id, changed);
 
 create table trigger_state (
     id      text primary key,

@@ -88,6 +88,12 @@ def remove_principal(journal: Journal, object_id: str) -> bool:
     return bool(journal.change("remove_principal", object_id=object_id))
 
 
+def rights_state(journal: Journal) -> tuple[int, str]:
+    """Return what changes whenever a role, or who has it, does: a cheap thing to ask for."""
+    count, changed = journal.rows("rights_state")[0]
+    return int(count), str(changed)
+
+
 def _first(rows: Sequence[tuple[Any, ...]]) -> Principal | None:
     return _principal(rows[0]) if rows else None
 

@@ -21,3 +21,8 @@ update principal set name = :name, body = :body, changed = :now where object_id 
 
 -- name: remove_principal
 delete from principal where object_id = :object_id;
+
+-- name: rights_state: what changes when a role or an assignment of one does
+select count(*), max(changed)
+from document
+where type in ('microsoft.authorization/roleassignments', 'microsoft.authorization/roledefinitions');

@@ -24,7 +24,7 @@ class SQLite:
         self._sql = all_queries(self.dialect)
         with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
             try:
                 self._connection.execute("pragma journal_mode = wal")
                 self._connection.execute("pragma synchronous = full")

@@ -1,0 +1,117 @@
+"""What all requests to a server share: its store, its factories, who is known, and what may be done."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from manara import clock
+from manara.resources.check import Known
+from manara.resources.published import Snapshots, folder_of
+from manara.server.arm.routes import Operation
+from manara.server.caller import Caller
+from manara.settings import Settings
+from manara.store.documents import Document, Documents
+from manara.store.journal import Journal
+from manara.store.seal import Seal
+
+
+@dataclass(slots=True, kw_only=True)
+class Site:
+    """One server. `home` is its folder, `folders` where factories lie that are kept as files, by id in lower case.
+
+    `wake` tells the worker and the scheduler beside it that there is something to do; `writing` is held for a write.
+    """
+
+    home: Path
+    address: Path | str
+    seal: Seal
+    settings: Settings
+    known: Callable[[], Known]
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    wake: Callable[[], None] = lambda: None
+    started: datetime = field(default_factory=clock.now)
+    snapshots: Snapshots = field(init=False)
+    writing: AbstractContextManager[Any] = field(init=False)
+    _here: threading.local = field(default_factory=threading.local)
+    _open: list[Journal] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.snapshots = Snapshots(folder=self.folder, shared=self.home)
+        # threads that wait for each other here wait in turn; those that wait for SQLite sleep, and the last one long
+        self.writing = threading.Lock() if isinstance(self.address, Path) else nullcontext()
+
+    def folder(self, factory: str) -> Path:
+        """Return the folder where the factory's relative paths start."""
+        return self.folders.get(factory.lower()) or folder_of(self.home, factory)
+
+    @property
+    def journal(self) -> Journal:
+        """The store, by a connection of this thread."""
+        found: Journal | None = getattr(self._here, "journal", None)
+        if found is None:
+            found = self._here.journal = Journal(self.address, self.seal)
+            self._open.append(found)
+        return found
+
+    @property
+    def documents(self) -> Documents:
+        """The documents, by a connection of this thread."""
+        return Documents(self.journal, self.seal)
+
+    def close(self) -> None:
+        """Close every connection to the store: when nobody uses the site any more."""
+        for journal in self._open:
+            journal.close()
+
+    def renew(self) -> None:
+        """Let this thread open the store anew: its connection was lost."""
+        self._here.journal = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to the management API, understood: which operation, on what, by whom.
+
+    `path` is the resource id that it names, in the spelling of the request; `names` what stands in its template.
+    """
+
+    site: Site
+    operation: Operation
+    path: str
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    caller: Caller
+    body: Any = None
+    base: str = ""
+
+    @property
+    def documents(self) -> Documents:
+        """The documents of the server."""
+        return self.site.documents
+
+    @property
+    def factory(self) -> str:
+        """The resource id of the factory that the path lies in."""
+        return "/".join(self.path.split("/")[:9])
+
+    @property
+    def group(self) -> str:
+        """The resource id of the resource group that the path lies in."""
+        return "/".join(self.path.split("/")[:5])
+
+    def path_of(self, parts: int) -> str:
+        """Return the beginning of the path: `parts` of what stands between slashes, the empty first one included."""
+        return "/".join(self.path.split("/")[:parts])
+
+    def header(self, name: str) -> str:
+        """Return a header's value; empty where it is not there."""
+        return self.headers.get(name.lower(), "")
+
+    def may_see(self, documents: Iterable[Document], action: str) -> list[Document]:
+        """Return those of the documents that the caller may read."""
+        return [each for each in documents if self.caller.may(action, each.path)]
