@@ -48,7 +48,7 @@ def _force(address: Path | str, statement: str) -> None:
     else:
         with psycopg.connect(address) as connection:
             connection.execute("alter table audit disable trigger all")
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
 
 def test_writers_at_once_make_one_chain(address: Path | str, journal: Journal) -> None:

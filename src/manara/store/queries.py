@@ -4,7 +4,16 @@ import re
 from functools import cache
 from importlib.resources import files
 
-FILES = ("journal.sql", "record.sql", "documents.sql", "runs.sql", "nodes.sql", "firings.sql", "principals.sql", "audit.sql")
+FILES = (
+    "journal.sql",
+    "record.sql",
+    "documents.sql",
+    "runs.sql",
+    "nodes.sql",
+    "firings.sql",
+    "principals.sql",
+    "audit.sql",
+)
 """The files of queries that every dialect shares."""
 
 _NAME = re.compile(r"^-- name: (\w+).*$", re.MULTILINE)
