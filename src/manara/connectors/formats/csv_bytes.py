@@ -13,6 +13,7 @@ from manara.connectors.formats.marks import Marks, stand_ins
 _PIECE_BYTES = 1 << 20
 _LONGEST_ROW_BYTES = 64 << 20
 _BOM = codecs.BOM_UTF8
+_STEPS_BACK = 64
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)")
 
 
@@ -89,6 +90,37 @@ class CsvBytes(io.RawIOBase):
         text = io.StringIO()
         csv.writer(text, delimiter=self._delimiter, lineterminator="\n", **_quoting(self._quote)).writerow(row)
         self._ready = text.getvalue().encode() + self._ready
+
+    def take_rows(self, size_bytes: int) -> memoryview:
+        """Take about so many bytes off, up to where a row seems to end; nothing at the end, or where no row does.
+
+        Whether it does is for the parser to say: a quote in the middle of a value is a letter, and counts here.
+        """
+        pieces, size = [self._ready], len(self._ready)
+        while size < size_bytes and (piece := next(self._pieces, b"")):
+            pieces.append(piece)
+            size += len(piece)
+        whole = b"".join(pieces)
+        is_last = size < size_bytes and bool(whole.strip(b"\r\n"))
+        end = size if is_last else self._row_end(whole, size_bytes)
+        self._ready = whole[end:]
+        return memoryview(whole)[:end]
+
+    def _row_end(self, block: bytes, most: int) -> int:
+        """Return the length of the rows at the start of the block that seem whole, `most` bytes or fewer."""
+        quote, at = self._quote.encode(), block.rfind(b"\n", 0, most)
+        in_quotes = bool(quote) and block.count(quote, 0, max(at, 0)) % 2 == 1
+        for _ in range(_STEPS_BACK):
+            if at < 0 or not in_quotes:
+                break
+            before = block.rfind(b"\n", 0, max(block.rfind(quote, 0, at), 0))
+            in_quotes ^= block.count(quote, max(before, 0), at) % 2 == 1
+            at = before
+        return 0 if in_quotes else at + 1
+
+    def put_back(self, rows: bytes) -> None:
+        """Put the bytes of rows before the others again."""
+        self._ready = rows + self._ready
 
     @property
     def is_blank(self) -> bool:
@@ -173,7 +205,7 @@ def _escaped(pieces: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
         held = whole[kept:]
         yield (
             pattern.sub(lambda found: found.group(1) + quote + quote, whole[:kept])
-            if escape + quote in whole
+            if escape in whole and escape + quote in whole
             else whole[:kept]
         )
     yield held

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from manara.connectors.files import FileDataset, broken_file, same_columns
+from manara.connectors.formats.csv_blocks import BLOCK_BYTES, Blocks, Parser
 from manara.connectors.formats.csv_bytes import CsvBytes, Dialect
 from manara.connectors.formats.delimited_write import DelimitedWriter
 from manara.connectors.formats.marks import Marks
@@ -24,7 +25,6 @@ from manara.errors import ManaraError, WrongDefinition
 from manara.plugin.dataset import DatasetGiven, Refused, Tally, dataset
 from manara.plugin.origin import Spelling
 
-_BLOCK_BYTES = 4 << 20
 _CODE_PAGE = re.compile(r"(ibm|windows-?|cp)0*(\d+)")
 
 
@@ -88,9 +88,10 @@ def _yes(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelimitedFormat:
-    """Reads with pyarrow's parser, one block of 4 MB after the other."""
+    """Reads with pyarrow's parser, in blocks of 4 MB; with `block_bytes` 0, in one go."""
 
     dialect: Dialect
+    block_bytes: int = BLOCK_BYTES
     extension: str = ".csv"
 
     def schema(self, files: Sequence[SourceFile], settings: Settings) -> pa.Schema:
@@ -106,7 +107,7 @@ class DelimitedFormat:
             names = self._columns(file, text)
             same_columns(file, schema, names)
             reading = _Reading(file=file, dialect=self.dialect, names=names, tally=tally)
-            for batch in reading.batches(text):
+            for batch in reading.batches(text, self.block_bytes):
                 yield batch if names == schema.names else batch.select(schema.names)
 
     def _bytes(self, file: SourceFile, content: BinaryIO, settings: Settings) -> CsvBytes:
@@ -164,6 +165,7 @@ class _Reading:
     names: list[str]
     tally: Tally
     good: int = 0
+    before: int = 0
     ragged: list[pacsv.InvalidRow] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)
@@ -174,12 +176,30 @@ class _Reading:
         """What stands in the text that is parsed."""
         return self.dialect.marks
 
-    def batches(self, text: CsvBytes) -> Iterator[pa.RecordBatch]:
-        if text.is_blank:
-            return
-        last = ""
+    @property
+    def parser(self) -> Parser:
+        """What the parser is told."""
+        return Parser(marks=self.marks, null_value=self.dialect.null_value, names=self.names)
+
+    def batches(self, text: CsvBytes, block_bytes: int) -> Iterator[pa.RecordBatch]:
         try:
-            for batch in self._parser(text):
+            for block in Blocks(text=text, parser=self.parser, block_bytes=block_bytes).parsed():
+                self.before, self.ragged = self.good + len(self.numbers), block.ragged
+                self._tell(self._note())
+                whole = self._texts(block.rows)
+                self.good += block.rows.num_rows
+                yield whole
+            if not text.is_blank:
+                yield from self._in_one_go(text)
+        except ValueError as error:
+            raise _unreadable_text(self.file, self.dialect, error) from error
+
+    def _in_one_go(self, text: CsvBytes) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a text, or of the rest of one, that cannot be cut for certain where a row ends."""
+        last = ""
+        self.before = self.good + len(self.numbers)
+        try:
+            for batch in self._parsed(text):
                 self._tell(self._note())
                 whole = self._texts(batch)
                 last = _last_value(batch) or last
@@ -188,30 +208,18 @@ class _Reading:
         except pa.ArrowInvalid as error:
             self._note()
             raise self._unreadable(error) from error
-        except ValueError as error:
-            raise _unreadable_text(self.file, self.dialect, error) from error
         new = self._note()
         self._check_end(last, text)
         self._tell(new)
 
-    def _parser(self, text: CsvBytes) -> pacsv.CSVStreamingReader:
+    def _parsed(self, text: CsvBytes) -> pacsv.CSVStreamingReader:
         # One thread: with several, the parser does not know the numbers of rows.
         return pacsv.open_csv(
-            io.BufferedReader(text, _BLOCK_BYTES),
-            pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=self.names),
-            pacsv.ParseOptions(
-                delimiter=self.marks.delimiter,
-                quote_char=self.marks.quote or False,
-                newlines_in_values=bool(self.marks.quote),
-                invalid_row_handler=self._keep,
-            ),
+            io.BufferedReader(text, BLOCK_BYTES),
+            pacsv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=self.names),
+            self.parser.parsing(self._keep),
             # Bytes first: a text that is no UTF-8 then costs its row, and not the file.
-            pacsv.ConvertOptions(
-                column_types=dict.fromkeys(self.names, pa.binary()),
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                null_values=[self.marks.put_into(self.dialect.null_value)],
-            ),
+            self.parser.converting(pa.binary()),
         )
 
     def _keep(self, row: pacsv.InvalidRow) -> Literal["skip"]:
@@ -222,16 +230,20 @@ class _Reading:
         """Take note of the ragged rows that the parser has met since the last time, and return them."""
         new, self.ragged = self.ragged, []
         for row in new:
-            self.numbers.append(row.number or 0)
-            self.passed.append((row.number or 0) - len(self.numbers))
+            self.numbers.append(self._number_of(row))
+            self.passed.append(self.numbers[-1] - len(self.numbers))
             self.last_ragged = row.text
         return new
+
+    def _number_of(self, row: pacsv.InvalidRow) -> int:
+        """Return which row of the file it is; the parser counts from where it was begun."""
+        return self.before + (row.number or 0)
 
     def _tell(self, new: list[pacsv.InvalidRow]) -> None:
         for row in new:
             values = "1 value" if row.actual_columns == 1 else f"{row.actual_columns} values"
             reason = f"it has {values}, and {row.expected_columns} are expected"
-            self._refuse(row.number or 0, self.marks.turned_back(row.text), reason)
+            self._refuse(self._number_of(row), self.marks.turned_back(row.text), reason)
 
     def _refuse(self, number: int, text: str, reason: str) -> None:
         self.tally.refuse(Refused(file=self.file.path, row=number, text=text, reason=reason))
@@ -240,7 +252,7 @@ class _Reading:
         """Return the batch as text; rows that are no UTF-8 are refused."""
         schema = pa.schema([(name, pa.string()) for name in self.names])
         try:
-            return self._real(batch.cast(schema))
+            return self._real(batch if batch.schema == schema else batch.cast(schema))
         except pa.ArrowInvalid:
             rows = [batch.slice(index, 1) for index in range(batch.num_rows)]
             kept = [index for index, row in enumerate(rows) if _is_text(row)]
@@ -267,7 +279,7 @@ class _Reading:
         after_all = bool(self.numbers) and self.numbers[-1] > self._number(self.good)
         swallowed = self.last_ragged if after_all else ""
         unclosed_row = swallowed.count(self.marks.quote) % 2 == 1 if self.marks.quote and swallowed else False
-        if unclosed_row or (last.endswith(("\n", "\r")) and not text.ended_in_quote):
+        if unclosed_row or (not after_all and last.endswith(("\n", "\r")) and not text.ended_in_quote):
             row = self._number(self.good + bool(swallowed))
             raise broken_file(
                 self.file,

@@ -39,6 +39,7 @@ function("uriComponent", 1)(lambda text: quote(text_of(text), safe=_UNRESERVED))
 function("uriComponentToString", 1)(lambda text: unquote(text_of(text)))
 function("uri", 2)(lambda base, rest: urljoin(text_of(base), text_of(rest)))
 function("base64ToString", 1)(lambda text: _decoded(text_of(text)))
+
 function("guid", 1, None)(lambda *parts: str(uuid.uuid5(GUIDS, "-".join(map(text_of, parts)))))
 
 
@@ -130,11 +131,6 @@ def _encoded(text: Any) -> str:
     return base64.b64encode(text_of(text).encode()).decode()
 
 
-@function("dataUri", 1)
-def _data_uri(value: Any) -> str:
-    return f"data:text/plain;charset=utf8;base64,{_encoded(shown(value))}"
-
-
 def _decoded(text: str) -> str:
     try:
         return base64.b64decode(text, validate=True).decode()
@@ -148,6 +144,11 @@ def _base64_json(text: Any) -> Any:
         return json.loads(_decoded(text_of(text)))
     except ValueError:
         raise Unfit("The text is no JSON in base64.") from None
+
+
+@function("dataUri", 1)
+def _data_uri(value: Any) -> str:
+    return f"data:text/plain;charset=utf8;base64,{_encoded(shown(value))}"
 
 
 @function("dataUriToString", 1)

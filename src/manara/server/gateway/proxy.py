@@ -16,6 +16,9 @@ HEAD_S = 10.0
 IDLE_S = 600.0
 """How long a connection may be silent in both directions."""
 
+LINGER_S = 1.0
+"""How long a client that is refused has to hear it."""
+
 MOST_CONNECTIONS = 500
 _TLS = 443
 _CHUNK_BYTES = 64 * 1024
@@ -38,7 +41,9 @@ class Gateway:
         task = asyncio.current_task()
         try:
             if task is None or len(self._open) >= MOST_CONNECTIONS:
-                await _refuse(writer, "503 Service Unavailable", "Too many connections are open: close some first.")
+                await _refuse(
+                    reader, writer, "503 Service Unavailable", "Too many connections are open: close some first."
+                )
                 return
             self._open.add(task)
             await self._lead(reader, writer)
@@ -57,17 +62,19 @@ class Gateway:
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await _head(reader)
         if head is None:
-            await _refuse(writer, "408 Request Timeout", "Say where to go in one request of at most 16 kB, and soon.")
+            await _refuse(
+                reader, writer, "408 Request Timeout", "Say where to go in one request of at most 16 kB, and soon."
+            )
             return
         method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
         target = rest.partition(" ")[0]
         if method.upper() != "CONNECT":
             told = "The gateway only leads TLS connections on (CONNECT): use an https address, or no proxy."
-            await _refuse(writer, "405 Method Not Allowed", told)
+            await _refuse(reader, writer, "405 Method Not Allowed", told)
             return
         place = self.place(target, is_near=_is_near(writer))
         if place is None:
-            await _refuse(writer, "403 Forbidden", _not_there(target))
+            await _refuse(reader, writer, "403 Forbidden", _not_there(target))
             return
         await _join(reader, writer, place)
 
@@ -131,7 +138,7 @@ async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plac
         async with asyncio.timeout(HEAD_S):
             there, onward = await asyncio.open_connection(*place)
     except (OSError, TimeoutError):
-        await _refuse(writer, "502 Bad Gateway", f"'{place[0]}' does not answer on port {place[1]}.")
+        await _refuse(reader, writer, "502 Bad Gateway", f"'{place[0]}' does not answer on port {place[1]}.")
         return
     try:
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -153,10 +160,13 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limi
     writer.write_eof()
 
 
-async def _refuse(writer: asyncio.StreamWriter, status: str, told: str) -> None:
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: str, told: str) -> None:
+    """Say why not, and take what the client has sent already: a line that is closed before loses the answer."""
     body = f"{told}\n".encode()
     head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
     with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(HEAD_S):
+        async with asyncio.timeout(LINGER_S):
             writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
-            await writer.drain()
+            writer.write_eof()
+            while await reader.read(_CHUNK_BYTES):
+                pass

@@ -85,10 +85,9 @@ def read_public_key(text: str) -> str:
     """Return the RSA public key of a certificate or a key in PEM, as PEM. Raises WrongDefinition for anything else."""
     raw = text.encode()
     try:
-        is_certificate = "BEGIN CERTIFICATE" in text
         key: object = (
             x509.load_pem_x509_certificate(raw).public_key()
-            if is_certificate
+            if "BEGIN CERTIFICATE" in text
             else serialization.load_pem_public_key(raw)
         )
     except ValueError as error:

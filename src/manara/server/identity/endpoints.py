@@ -1,254 +1,307 @@
-"""Signing in as Azure's clients do it: what they must know first, and the token endpoint, with its errors."""
+"""The token endpoint: programs sign in by secret or by their own key, people by password or by another provider.
+
+Errors have the form and the numbers of Azure's (AADSTS...), which its clients read.
+"""
 
 import base64
 import binascii
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_plus
 
 from manara import clock
+from manara.errors import ManaraError
 from manara.server.answer import Answer
 from manara.server.identity.assertions import Refused, Used, check_assertion
 from manara.server.identity.guard import Guard
 from manara.server.identity.keys import Keys
-from manara.server.identity.people import NoSignIn, Person, Provider
+from manara.server.identity.metadata import LOGIN_HOSTS, instance, key_set, openid, place_of, realm
+from manara.server.identity.people import NoSignIn, Provider
 from manara.server.identity.principals import knows
-from manara.server.identity.tokens import LIFE_S, MANAGEMENT, audience_of, host_of, issue
+from manara.server.identity.tokens import LIFE_S, audience_of, issue, signed
 from manara.server.request import Request
 from manara.store.journal import Journal
-from manara.store.principals import USER, Principal, principal_named, principal_of_app, principal_of_object
+from manara.store.principals import SERVICE_PRINCIPAL, USER, Principal, principal_named, principal_of_app
 
-_METADATA = re.compile(r"/(?P<tenant>[\w.-]{1,80})(/[\w.-]{1,80})?(/v2\.0)?/\.well-known/openid-configuration", re.I)
-_KEYS = re.compile(r"/[\w.-]{1,80}(/[\w.-]{1,80})?/discovery(/v2\.0)?/keys", re.I)
-_TOKEN = re.compile(r"/(?P<tenant>[\w.-]{1,80})(/[\w.-]{1,80})?/oauth2(/v2\.0)?/token", re.I)
-_DISCOVERY = "/common/discovery/instance"
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_PERSON = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_CODES = {"invalid_client": 401}
 
 
-class NoToken(Exception):
-    """A request for a token that is refused: the status, OAuth's error, Azure's number, and a sentence."""
+class Denied(Exception):
+    """A request for a token that gets none. `number` is Azure's (7000215 becomes AADSTS7000215)."""
 
-    def __init__(self, status: int, error: str, number: int, told: str, wait_s: float = 0) -> None:
-        super().__init__(told)
-        self.status = status
+    def __init__(self, error: str, number: int, message: str, *, status: int = 0, wait_s: float = 0.0) -> None:
+        super().__init__(message)
         self.error = error
         self.number = number
-        self.told = told
+        self.message = message
+        self.status = status or _CODES.get(error, 400)
         self.wait_s = wait_s
 
 
 @dataclass
-class Endpoints:
-    """The endpoints of one server. `tenant` is the one that tokens are for; clients may name any in the path."""
+class SignIn:
+    """The sign-in service of a server. `hosts` are the names under which clients know it; `note` keeps account."""
 
     keys: Keys
     tenant: str
+    hosts: Collection[str] = LOOPBACK
     provider: Provider | None = None
     guard: Guard = field(default_factory=Guard)
     used: Used = field(default_factory=Used)
 
-    def answer(self, request: Request, journal: Journal) -> Answer | None:
-        """Answer a request to one of the endpoints; None for any other."""
-        path = request.path.rstrip("/")
-        if request.method in ("GET", "HEAD"):
-            if found := _METADATA.fullmatch(path):
-                return Answer(body=self._metadata(request.base, path[: found.end("tenant")], path))
-            if _KEYS.fullmatch(path):
-                return Answer(body={"keys": [key.as_jwk() for key in self.keys.all()]})
-            if path.lower() == _DISCOVERY:
-                return Answer(body=_discovery(request))
-        if request.method == "POST" and _TOKEN.fullmatch(path):
-            return self._token(request, journal)
-        return None
-
-    def _metadata(self, base: str, place: str, path: str) -> dict[str, Any]:
-        home = f"{base}{place}"
-        version = "/v2.0" if "/v2.0/" in path else ""
-        return {
-            "token_endpoint": f"{home}/oauth2{version}/token",
-            "authorization_endpoint": f"{home}/oauth2{version}/authorize",
-            "jwks_uri": f"{home}/discovery{version}/keys",
-            "issuer": f"{home}{version}",
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
-            "response_types_supported": ["token"],
-            "grant_types_supported": ["client_credentials", "password", _PERSON],
-            "subject_types_supported": ["pairwise"],
-            "id_token_signing_alg_values_supported": ["RS256"],
-            "tenant_region_scope": None,
-            "cloud_instance_name": "microsoftonline.com",
+    def answer(self, request: Request, journal: Journal, note: Callable[[Mapping[str, Any]], None]) -> Answer | None:
+        """Answer a request about signing in; None for any other."""
+        found = place_of(request.path)
+        if found is None:
+            return None
+        place, tenant, before = found
+        tenant = tenant if _GUID.fullmatch(tenant) else self.tenant
+        if place == "token" and request.method == "POST":
+            return self._token(request, tenant, journal, note)
+        if place in ("token", "elsewhere"):
+            return _denial(_unsupported(request.path.rstrip("/").rpartition("/")[2]))
+        told = {
+            "instance": lambda: instance(request),
+            "realm": lambda: realm(request),
+            "keys": lambda: key_set(self.keys, tenant),
+            "metadata": lambda: openid(request, before, tenant),
         }
+        return told[place]()
 
-    def _token(self, request: Request, journal: Journal) -> Answer:
+    def _token(
+        self, request: Request, tenant: str, journal: Journal, note: Callable[[Mapping[str, Any]], None]
+    ) -> Answer:
+        """Give a token, or say why not; both are written down, without what was sent."""
+        form = _form(request)
+        who = form.get("username") or form.get("client_id") or ""
+        told = {"action": "Manara/signIn", "on": "/", "from": request.address, "grant": form.get("grant_type", "")[:80]}
         try:
-            return Answer(body=self._give(request, journal))
-        except NoToken as refused:
-            return _refusal(refused)
+            principal, body = self._sign_in(form, request.address, tenant, journal)
+        except Denied as denied:
+            answer = _denial(denied)
+            note({**told, "who": "", "name": who[:200], "status": answer.status, "code": f"AADSTS{denied.number}"})
+            return answer
+        note({**told, "who": principal.object_id, "name": principal.name, "status": 200, "code": ""})
+        return Answer(body=body, headers={"Cache-Control": "no-store"})
 
-    def _give(self, request: Request, journal: Journal) -> dict[str, Any]:
-        form = {**request.form(), **_basic(request)}
-        grant = form.get("grant_type", "")
-        audience = form.get("resource") or audience_of(form.get("scope", "")) or MANAGEMENT[0]
+    def _sign_in(
+        self, form: Mapping[str, str], address: str, tenant: str, journal: Journal
+    ) -> tuple[Principal, dict[str, Any]]:
+        grant = _wanted(form, "grant_type")
         if grant == "client_credentials":
-            principal = self._program(form, request, audience, journal)
-            token = issue(self.keys, principal, audience, self.tenant)
+            client = _wanted(form, "client_id")
+            audience = _audience(form)
+            principal = self._guarded(client, address, lambda: self._program(form, client, address, journal))
         elif grant == "password":
-            principal = self._user(form, request.address, journal)
-            token = issue(self.keys, principal, audience, self.tenant, form.get("client_id", ""))
-        elif grant == _PERSON:
-            principal = self._person(form, journal)
-            token = issue(self.keys, principal, audience, self.tenant, form.get("client_id", ""))
-        elif not grant:
-            raise NoToken(400, "invalid_request", 900144, "The request body must contain: 'grant_type'.")
+            audience, name = _audience(form), _wanted(form, "username")
+            password = _wanted(form, "password")
+            principal = self._guarded(name, address, lambda: _person(journal, name, password))
+        elif grant == JWT_BEARER:
+            audience, text = _audience(form), _wanted(form, "assertion")
+            principal = self._guarded(grant, address, lambda: self._known_elsewhere(journal, text))
         else:
-            raise NoToken(400, "unsupported_grant_type", 70003, f"The grant type '{grant[:80]}' is not supported.")
-        return {
+            raise _unsupported(grant)
+        return principal, self._given(principal, audience, tenant, form)
+
+    def _guarded(self, name: str, address: str, check: Callable[[], Principal]) -> Principal:
+        """Do a check unless too many have failed of late; note how it ended."""
+        wait_s = self.guard.wait_s(name, address)
+        if wait_s > 0:
+            told = "Too many sign-ins have failed. Try again later."
+            raise Denied("temporarily_unavailable", 50053, told, status=429, wait_s=wait_s)
+        try:
+            principal = check()
+        except Denied as denied:
+            if denied.status < 500:
+                self.guard.failed(name, address)
+            raise
+        self.guard.succeeded(name, address)
+        return principal
+
+    def _program(self, form: Mapping[str, str], client: str, address: str, journal: Journal) -> Principal:
+        principal = principal_of_app(journal, client)
+        if principal is None or principal.kind != SERVICE_PRINCIPAL:
+            raise Denied(
+                "unauthorized_client",
+                700016,
+                f"Application with identifier '{client[:100]}' was not found in the directory '{self.tenant}'. This "
+                "can happen if the application has not been installed by the administrator of the tenant.",
+            )
+        if form.get("client_assertion"):
+            self._check_assertion(form, principal, address)
+        elif form.get("client_secret"):
+            _check_secret(principal, form["client_secret"])
+        else:
+            told = "'client_assertion' or 'client_secret' is required for the 'client_credentials' grant type."
+            raise Denied("invalid_client", 7000216, told)
+        if principal.disabled:
+            raise Denied("unauthorized_client", 7000112, f"Application '{principal.app_id}' is disabled.")
+        return principal
+
+    def _check_assertion(self, form: Mapping[str, str], principal: Principal, address: str) -> None:
+        if form.get("client_assertion_type") != ASSERTION:
+            raise Denied("invalid_request", 900144, f"The 'client_assertion_type' must be '{ASSERTION}'.")
+        hosts = (*self.hosts, *LOGIN_HOSTS)
+        try:
+            claims = check_assertion(form["client_assertion"], principal.app_id, principal.keys, hosts)
+        except Refused as error:
+            raise Denied("invalid_client", 700027, str(error)) from error
+        if not self.used.take(principal.app_id, claims["jti"], claims["exp"], _audience(form), address):
+            raise Denied("invalid_client", 700027, "The client assertion was used before.")
+
+    def _known_elsewhere(self, journal: Journal, text: str) -> Principal:
+        """Return the user that an ID token of the other provider names, by its address or its subject."""
+        if self.provider is None:
+            raise _unsupported(JWT_BEARER)
+        try:
+            person = self.provider.person(text)
+        except NoSignIn as error:
+            raise Denied("invalid_grant", 50013, str(error)) from error
+        except ManaraError as error:
+            told = "The other sign-in provider gives no answer."
+            raise Denied("temporarily_unavailable", 90033, told, status=503, wait_s=5) from error
+        names = [f"{self.provider.issuer}#{person.subject}", person.subject, person.email]
+        found = (principal_named(journal, name) for name in names if name)
+        principal = next((each for each in found if each and each.kind == USER), None)
+        if principal is None or principal.disabled:
+            told = "Nobody here has the address or the subject that the ID token names."
+            raise Denied("invalid_grant", 50034, told)
+        return principal
+
+    def _given(self, principal: Principal, audience: str, tenant: str, form: Mapping[str, str]) -> dict[str, Any]:
+        is_user = principal.kind == USER
+        client = form.get("client_id", "") if is_user else principal.app_id
+        client = client if _GUID.fullmatch(client) else principal.app_id
+        now = int(clock.now().timestamp())
+        told: dict[str, Any] = {
             "token_type": "Bearer",
             "expires_in": LIFE_S - 1,
             "ext_expires_in": LIFE_S - 1,
-            "access_token": token,
-            "resource": audience,
+            "access_token": issue(self.keys, principal, audience, tenant, client),
         }
+        if "resource" in form:
+            told |= {"expires_on": str(now + LIFE_S), "not_before": str(now), "resource": form["resource"]}
+        if is_user:
+            told |= {"scope": form.get("scope", ""), **self._about(principal, client, tenant)}
+        return told
 
-    def _program(self, form: Mapping[str, str], request: Request, audience: str, journal: Journal) -> Principal:
-        """Return the service principal that has proved itself by a secret or a signed assertion."""
-        client = form.get("client_id", "")
-        if not client:
-            raise NoToken(400, "invalid_request", 900144, "The request body must contain: 'client_id'.")
-        self._wait(client, request.address)
-        principal = principal_of_app(journal, client)
-        if "client_assertion" in form:
-            self._assertion(form, client, principal, request, audience)
-        else:
-            self._secret(client, principal, form.get("client_secret", ""), request.address)
-        if principal is None:
-            told = f"Application with identifier '{client[:80]}' was not found in the directory '{self.tenant}'."
-            raise NoToken(400, "unauthorized_client", 700016, told)
-        return _able(principal)
+    def _about(self, principal: Principal, client: str, tenant: str) -> dict[str, str]:
+        """Return the ID token of a person, and what Azure's clients know an account by."""
+        now = int(clock.now().timestamp())
+        claims = {
+            "iss": f"https://login.microsoftonline.com/{tenant}/v2.0",
+            "aud": client,
+            "sub": principal.object_id,
+            "oid": principal.object_id,
+            "tid": tenant,
+            "name": principal.name,
+            "preferred_username": principal.name,
+            "ver": "2.0",
+            **{"iat": now, "nbf": now, "exp": now + LIFE_S},
+        }
+        info = json.dumps({"uid": principal.object_id, "utid": tenant}).encode()
+        about = base64.urlsafe_b64encode(info).decode().rstrip("=")
+        return {"id_token": signed(self.keys, claims), "client_info": about}
 
-    def _secret(self, client: str, principal: Principal | None, secret: str, address: str) -> None:
-        why = knows(principal, secret)
-        if not why:
-            self.guard.succeeded(client, address)
-            return
-        self.guard.failed(client, address)
-        if principal is None:
-            told = f"Application with identifier '{client[:80]}' was not found in the directory '{self.tenant}'."
-            raise NoToken(400, "unauthorized_client", 700016, told)
-        if why == "expired":
-            told = f"The provided client secret keys for app '{client[:80]}' are expired."
-            raise NoToken(401, "invalid_client", 7000222, told)
+
+def _check_secret(principal: Principal, secret: str) -> None:
+    found = knows(principal, secret)
+    app = principal.app_id
+    if found == "expired":
+        told = f"The provided client secret keys for app '{app}' are expired. Ask for a new one."
+        raise Denied("invalid_client", 7000222, told)
+    if found:
         told = (
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
-            f"not the client secret ID, for a secret added to app '{client[:80]}'."
+            f"not the client secret ID, for a secret added to app '{app}'."
         )
-        raise NoToken(401, "invalid_client", 7000215, told)
-
-    def _assertion(
-        self, form: Mapping[str, str], client: str, principal: Principal | None, request: Request, audience: str
-    ) -> None:
-        if form.get("client_assertion_type") != _ASSERTION:
-            raise NoToken(400, "invalid_request", 900144, f"The client_assertion_type must be '{_ASSERTION}'.")
-        hosts = {host_of(request.base), "login.microsoftonline.com", "login.microsoft.com", "login.windows.net"}
-        try:
-            claims = check_assertion(form["client_assertion"], client, principal.keys if principal else (), hosts)
-        except Refused as refused:
-            self.guard.failed(client, request.address)
-            raise NoToken(401, "invalid_client", 700027, str(refused)) from refused
-        if not self.used.take(client.lower(), claims["jti"], float(claims["exp"]), audience, request.address):
-            raise NoToken(401, "invalid_client", 700024, "The client assertion was used already.")
-        self.guard.succeeded(client, request.address)
-
-    def _user(self, form: Mapping[str, str], address: str, journal: Journal) -> Principal:
-        """Return the user who has given his password."""
-        name = form.get("username", "")
-        self._wait(name, address)
-        principal = principal_named(journal, name)
-        user = principal if principal and principal.kind == USER else None
-        if knows(user, form.get("password", "")):
-            self.guard.failed(name, address)
-            told = "Error validating credentials due to invalid username or password."
-            raise NoToken(400, "invalid_grant", 50126, told)
-        self.guard.succeeded(name, address)
-        return _able(user) if user else self._nobody()
-
-    def _person(self, form: Mapping[str, str], journal: Journal) -> Principal:
-        """Return the user whom the ID token of the outside provider names, by subject or checked address."""
-        if self.provider is None:
-            told = "No outside provider of sign-ins is set: identity.issuer and identity.audience."
-            raise NoToken(400, "unsupported_grant_type", 70003, told)
-        try:
-            person: Person = self.provider.person(form.get("assertion", ""))
-        except NoSignIn as refused:
-            raise NoToken(400, "invalid_grant", 50027, str(refused)) from refused
-        for name in (person.email, person.subject):
-            found = principal_named(journal, name) if name else None
-            if found and found.kind == USER:
-                return _able(found)
-        return self._nobody()
-
-    def _nobody(self) -> Principal:
-        raise NoToken(400, "invalid_grant", 50034, "The user account is not known here.")
-
-    def _wait(self, name: str, address: str) -> None:
-        wait_s = self.guard.wait_s(name, address)
-        if wait_s > 0:
-            told = "There were too many wrong attempts. Wait, and try again."
-            raise NoToken(429, "invalid_client", 50196, told, wait_s)
+        raise Denied("invalid_client", 7000215, told)
 
 
-def still_able(journal: Journal, object_id: str) -> bool:
-    """Say whether a principal that has a token is there, and not disabled."""
-    found = principal_of_object(journal, object_id)
-    return found is not None and not found.disabled
+def _person(journal: Journal, name: str, password: str) -> Principal:
+    principal = principal_named(journal, name)
+    user = principal if principal and principal.kind == USER else None
+    if knows(user, password) or user is None:
+        raise Denied("invalid_grant", 50126, "Error validating credentials due to invalid username or password.")
+    if user.disabled:
+        raise Denied("invalid_grant", 50057, "The user account is disabled.")
+    return user
 
 
-def _able(principal: Principal) -> Principal:
-    if principal.disabled:
-        raise NoToken(401, "invalid_client", 7000112, f"Application '{principal.app_id}' is disabled.")
-    return replace(principal)
-
-
-def _basic(request: Request) -> dict[str, str]:
-    """Return client id and secret of the header Authorization, where they stand there."""
+def _form(request: Request) -> dict[str, str]:
+    """Return the fields of the form; client id and secret may stand in the header instead."""
+    form = request.form()
     kind, _, text = request.header("authorization").partition(" ")
-    if kind.lower() != "basic":
-        return {}
+    if kind.lower() == "basic":
+        try:
+            client, _, secret = base64.b64decode(text, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return form
+        form = {"client_id": unquote_plus(client), "client_secret": unquote_plus(secret)} | form
+    return {name: value for name, value in form.items() if value}
+
+
+def _wanted(form: Mapping[str, str], name: str) -> str:
+    value = form.get(name, "")
+    if not value:
+        told = f"The request body must contain the following parameter: '{name}'."
+        raise Denied("invalid_request", 900144, told)
+    if "\0" in value or not _is_text(value):
+        raise Denied("invalid_request", 900144, f"The parameter '{name}' holds what is no text.")
+    return value
+
+
+def _audience(form: Mapping[str, str]) -> str:
+    """Return the resource that the token shall be for: by `scope`, or in the older form by `resource`."""
+    if "resource" in form:
+        asked = form["resource"]
+    else:
+        scope = _wanted(form, "scope")
+        asked = audience_of(scope)
+        if form["grant_type"] == "client_credentials" and not scope.endswith("/.default"):
+            told = (
+                f"The provided value for scope {scope[:200]} is not valid. Client credential flows must have a scope "
+                "value with /.default suffixed to the resource identifier (application ID URI)."
+            )
+            raise Denied("invalid_scope", 1002012, told)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.\-]*://[\x21-\x7e]{1,500}", asked):
+        told = f"The resource principal named {asked[:200]!a} was not found in the tenant."
+        raise Denied("invalid_resource", 500011, told)
+    return asked
+
+
+def _is_text(value: str) -> bool:
     try:
-        client, _, secret = base64.b64decode(text, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return {}
-    return {"client_id": client, "client_secret": secret}
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def _discovery(request: Request) -> dict[str, Any]:
-    asked = request.query.get("authorization_endpoint", "")
-    tenant = asked.split("/")[3] if asked.count("/") > 2 else "common"  # https://host/tenant/...
-    return {
-        "tenant_discovery_endpoint": f"{request.base}/{tenant}/v2.0/.well-known/openid-configuration",
-        "api-version": "1.1",
-        "metadata": [
-            {
-                "preferred_network": "login.microsoftonline.com",
-                "preferred_cache": "login.windows.net",
-                "aliases": ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"],
-            }
-        ],
-    }
+def _unsupported(grant: str) -> Denied:
+    told = f"The app requested an unsupported grant type '{grant[:100]}'."
+    return Denied("unsupported_grant_type", 70003, told)
 
 
-def _refusal(refused: NoToken) -> Answer:
-    trace = clock.new_id()
-    at = f"{clock.now():%Y-%m-%d %H:%M:%SZ}"
-    told = f"AADSTS{refused.number}: {refused.told} Trace ID: {trace} Correlation ID: {trace} Timestamp: {at}"
-    body = {
-        "error": refused.error,
-        "error_description": told,
-        "error_codes": [refused.number],
-        "timestamp": at,
+def _denial(denied: Denied) -> Answer:
+    trace, correlation, now = clock.new_id(), clock.new_id(), f"{clock.now():%Y-%m-%d %H:%M:%S}Z"
+    about = f"Trace ID: {trace} Correlation ID: {correlation} Timestamp: {now}"
+    told = {
+        "error": denied.error,
+        "error_description": f"AADSTS{denied.number}: {denied.message} {about}",
+        "error_codes": [denied.number],
+        "timestamp": now,
         "trace_id": trace,
-        "correlation_id": trace,
+        "correlation_id": correlation,
     }
-    headers = {"Retry-After": str(max(1, round(refused.wait_s + 0.5)))} if refused.wait_s else {}
-    return Answer(status=refused.status, body=body, headers=headers)
+    headers = {"Cache-Control": "no-store"}
+    if denied.wait_s > 0:
+        headers["Retry-After"] = str(max(1, round(denied.wait_s + 0.5)))
+    return Answer(status=denied.status, body=told, headers=headers)

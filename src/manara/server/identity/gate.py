@@ -1,6 +1,5 @@
 """The gate of a server: who sends a request, what he may do, and the account of what was done."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,19 +7,17 @@ from typing import Any
 from manara.server.answer import Answer
 from manara.server.arm.azure import TENANT
 from manara.server.caller import Caller
-from manara.server.identity.endpoints import Endpoints, still_able
+from manara.server.identity.endpoints import LOOPBACK, SignIn
 from manara.server.identity.keys import Keys
 from manara.server.identity.people import Provider
-from manara.server.identity.principals import OWNER_FILE, local_owner, may_listen
+from manara.server.identity.principals import local_owner, may_listen
 from manara.server.identity.rbac import decide
 from manara.server.identity.roles import RightsOf
-from manara.server.identity.tokens import bad_token, host_of, missing_token, verify
+from manara.server.identity.tokens import bad_token, missing_token, verify
 from manara.server.request import Request
 from manara.server.site import Site
 from manara.store.audit import append_audit
-from manara.store.principals import list_principals
-
-log = logging.getLogger("manara.identity")
+from manara.store.principals import list_principals, principal_of_object
 
 KEYS_FILE = "token.key"
 
@@ -31,44 +28,30 @@ class Gate:
 
     site: Site
     _keys: Keys = field(init=False)
-    _endpoints: Endpoints = field(init=False)
+    _sign_in: SignIn = field(init=False)
     _rights: RightsOf = field(default_factory=RightsOf)
 
     def __post_init__(self) -> None:
         settings = self.site.settings
-        outside = settings.identity_issuer
-        provider = Provider(issuer=outside, audience=settings.identity_audience) if outside else None
+        issuer = settings.identity_issuer
+        provider = Provider(issuer=issuer, audience=settings.identity_audience) if issuer else None
         self._keys = Keys(self.site.home / KEYS_FILE)
-        self._endpoints = Endpoints(keys=self._keys, tenant=TENANT, provider=provider)
+        self._sign_in = SignIn(keys=self._keys, tenant=TENANT, provider=provider)
 
     def answer(self, request: Request) -> Answer | None:
         """Answer a request for a token, or for what clients must know first; None for any other."""
-        answer = self._endpoints.answer(request, self.site.journal)
-        if answer is not None and answer.status in (400, 401, 429):
-            form = request.form()
-            who = form.get("client_id") or form.get("username") or ""
-            self.note(
-                {
-                    "who": "",
-                    "name": who[:120],
-                    "action": "signIn",
-                    "on": request.path[:200],
-                    "from": request.address,
-                    "status": answer.status,
-                    "code": (answer.body or {}).get("error", ""),
-                }
-            )
-        return answer
+        return self._sign_in.answer(request, self.site.journal, self.note)
 
     def caller(self, request: Request) -> Caller:
         """Return who sends the request. Raises Problem for a token that is missing, not good, or of nobody."""
         kind, _, text = request.header("authorization").partition(" ")
         if kind.lower() != "bearer" or not text.strip():
             raise missing_token()
-        token = verify(self._keys, text.strip(), {host_of(request.base)})
-        if not still_able(self.site.journal, token.object_id):
+        token = verify(self._keys, text.strip(), LOOPBACK)
+        principal = principal_of_object(self.site.journal, token.object_id)
+        if principal is None or principal.disabled:
             raise bad_token("its owner may not sign in any more")
-        rights = self._rights.read(self.site.journal, self.site.documents)
+        rights = self._rights.read(self.site.documents)
 
         def decides(action: str, scope: str) -> bool:
             return decide([token.object_id], action, scope, rights.assignments, rights.roles).allowed
@@ -85,16 +68,10 @@ class Gate:
         """Write what was done or refused into the audit log."""
         append_audit(self.site.journal, call)
 
-    def owner(self) -> dict[str, Any] | None:
-        """Return the ids and the secret of the owner of this machine; he is made where nobody is known."""
-        return local_owner(self.site.home, self.site.journal, self.site.documents)
-
     def may_listen(self, host: str) -> None:
-        """Raise NotAllowed for an address that others reach while nobody but the owner has an identity."""
-        told = self.owner()
-        may_listen(host, list_principals(self.site.journal), told["clientId"] if told else "")
+        """Make the owner of this machine where nobody is known yet.
 
-    @property
-    def owner_file(self) -> str:
-        """Where the owner's secret lies."""
-        return str(self.site.home / OWNER_FILE)
+        Raises NotAllowed for an address that others reach while nobody but the owner has an identity.
+        """
+        owner = local_owner(self.site.home, self.site.journal, self.site.documents)
+        may_listen(host, list_principals(self.site.journal), owner["clientId"] if owner else "")

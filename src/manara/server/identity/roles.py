@@ -8,8 +8,6 @@ from manara import clock
 from manara.errors import Conflict, NotFound, WrongDefinition
 from manara.server.identity.rbac import BUILT_IN, ROOT, Assignment, Permission, Role, is_within
 from manara.store.documents import Document, Documents
-from manara.store.journal import Journal
-from manara.store.principals import rights_state
 
 ASSIGNMENTS = "microsoft.authorization/roleassignments"
 DEFINITIONS = "microsoft.authorization/roledefinitions"
@@ -36,9 +34,9 @@ class RightsOf:
 
     _kept: tuple[Any, Rights] | None = field(default=None)
 
-    def read(self, journal: Journal, documents: Documents) -> Rights:
+    def read(self, documents: Documents) -> Rights:
         """Return the rights as they are now."""
-        state = rights_state(journal)
+        state = documents.state_of_types((ASSIGNMENTS, DEFINITIONS))
         kept = self._kept
         if kept is None or kept[0] != state:
             kept = self._kept = (state, read_rights(documents))
@@ -46,9 +44,10 @@ class RightsOf:
 
 
 def read_rights(documents: Documents) -> Rights:
-    """Return all assignments and roles, those of Azure first."""
-    own = [role_of(each) for each in documents.of_type(DEFINITIONS)]
-    roles = {role.id.lower(): role for role in (*own, *BUILT_IN)}
+    """Return all assignments and roles: those of Azure, and the custom ones."""
+    roles = {role.id: role for role in BUILT_IN}
+    for each in sorted(documents.of_type(DEFINITIONS), key=lambda document: document.created):
+        roles.setdefault(each.name.lower(), role_of(each))  # who came first: an id gets no second meaning
     found = [assignment_of(each) for each in documents.of_type(ASSIGNMENTS)]
     return Rights(assignments=tuple(found), roles=roles)
 
@@ -76,10 +75,10 @@ def put_assignment(documents: Documents, path: str, properties: Mapping[str, Any
     Raises Conflict (`RoleAssignmentExists`) where the same triple is there under another name, and WrongDefinition for
     properties that are none, a role that is not there, or one that is not assignable at the scope.
     """
-    rights = read_rights(documents)
-    wanted = _wanted(path, properties, rights)
     with documents.transaction():
-        for each in read_rights(documents).assignments:
+        rights = read_rights(documents)
+        wanted = _wanted(path, properties, rights)
+        for each in rights.assignments:
             if _triple(each) == _triple(wanted):
                 told = "The role assignment already exists."
                 raise Conflict(told, code="RoleAssignmentExists", advice=f"Its id is {each.id}.")
@@ -103,27 +102,37 @@ def put_assignment(documents: Documents, path: str, properties: Mapping[str, Any
 
 
 def put_definition(documents: Documents, path: str, properties: Mapping[str, Any], by: str = "") -> Document:
-    """Write the custom role at its resource id. Raises WrongDefinition for properties that are none."""
-    name = path.rpartition("/")[2]
-    if name.lower() in {role.id for role in BUILT_IN}:
-        raise WrongDefinition("A built-in role cannot be changed.", code="RoleDefinitionIsBuiltIn")
-    role = _read_role(name, properties)
-    rights = read_rights(documents)
-    same = [each for each in rights.roles.values() if each.name.lower() == role.name.lower()]
-    if any(each.id.lower() != name.lower() for each in same):
-        told = f"A role with the name '{role.name}' already exists."
-        raise Conflict(told, code="RoleDefinitionWithSameNameExists", advice="Choose another name.")
+    """Write the custom role at its resource id. Raises WrongDefinition for properties that are none.
+
+    It is assignable at most below the scope of its own id: who may write there shall give no rights elsewhere.
+    """
+    role = _read_role(path.rpartition("/")[2], properties)
+    _refuse_role(documents, path, role)
     old = documents.get(path)
     now = clock.stamp(clock.now())
     before = old.body["properties"] if old else {"createdOn": now, "createdBy": by}
-    body = {
-        **_shown_role(role),
-        "createdOn": before["createdOn"],
-        "createdBy": before["createdBy"],
-        **{"updatedOn": now, "updatedBy": by},
-    }
-    scope = path.rpartition(_PROVIDER)[0]
-    return documents.put(path, DEFINITIONS, scope, {"properties": body})
+    made = {name: before[name] for name in ("createdOn", "createdBy")}
+    body = {**_shown_role(role), **made, "updatedOn": now, "updatedBy": by}
+    return documents.put(path, DEFINITIONS, _scope_of(path), {"properties": body})
+
+
+def _refuse_role(documents: Documents, path: str, role: Role) -> None:
+    known = read_rights(documents).roles
+    taken = known.get(role.id.lower())
+    if taken and not taken.is_custom:
+        raise WrongDefinition("A built-in role cannot be changed.", code="RoleDefinitionIsBuiltIn")
+    if taken and documents.get(path) is None:
+        told = f"The role definition '{role.id}' is there already, at another scope."
+        raise Conflict(told, code="RoleDefinitionExists", advice="Choose another id.")
+    if any(each.name.lower() == role.name.lower() and each is not taken for each in known.values()):
+        told = f"A role with the name '{role.name}' already exists."
+        raise Conflict(told, code="RoleDefinitionWithSameNameExists", advice="Choose another name.")
+    outside = [each for each in role.scopes if not is_within(each, _scope_of(path))]
+    if outside:
+        told = (
+            f"The assignable scope '{outside[0]}' does not lie within '{_scope_of(path)}', where the role is written."
+        )
+        raise WrongDefinition(told, code="LinkedAuthorizationFailed", advice="Write the role at the wider scope.")
 
 
 def remove_definition(documents: Documents, path: str) -> bool:
@@ -182,7 +191,7 @@ def assignment_of(document: Document) -> Assignment:
     properties = document.body["properties"]
     return Assignment(
         id=document.path,
-        scope=document.path.rpartition(_PROVIDER)[0] or ROOT,
+        scope=_scope_of(document.path),
         role=str(properties["roleDefinitionId"]).rpartition("/")[2],
         principal=str(properties["principalId"]),
     )
@@ -202,7 +211,7 @@ def _wanted(path: str, properties: Mapping[str, Any], rights: Rights) -> Assignm
     for name in ("roleDefinitionId", "principalId"):
         if not isinstance(properties.get(name), str) or not properties[name]:
             raise WrongDefinition(f"The role assignment has no '{name}'.", code="InvalidRoleAssignmentRequest")
-    scope = path.rpartition(_PROVIDER)[0] or ROOT
+    scope = _scope_of(path)
     name = properties["roleDefinitionId"].rpartition("/")[2].lower()
     role = rights.roles.get(name)
     if role is None:
@@ -212,6 +221,10 @@ def _wanted(path: str, properties: Mapping[str, Any], rights: Rights) -> Assignm
         told = f"The role '{role.name}' cannot be assigned at '{scope}'."
         raise WrongDefinition(told, code="RoleDefinitionNotAssignable", advice=f"It can at: {', '.join(role.scopes)}.")
     return Assignment(id=path, scope=scope, role=name, principal=properties["principalId"])
+
+
+def _scope_of(path: str) -> str:
+    return path.rpartition(_PROVIDER)[0] or ROOT
 
 
 def _triple(assignment: Assignment) -> tuple[str, str, str]:
