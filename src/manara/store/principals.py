@@ -1,6 +1,7 @@
 """Who may sign in: programs (service principals) and people, with the hashes of their secrets and their public keys."""
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,7 +59,7 @@ def principal_of_object(journal: Journal, object_id: str) -> Principal | None:
 
 def principal_named(journal: Journal, name: str) -> Principal | None:
     """Return the principal of the name, in whatever case it is written; None where there is none."""
-    return _first(journal.rows("principal_named", name=name.lower()))
+    return _first(journal.rows("principal_named", name=unicodedata.normalize("NFC", name)))
 
 
 def find_principal(journal: Journal, text: str) -> Principal:

@@ -11,7 +11,7 @@ select object_id, app_id, kind, name, body, created from principal where app_id 
 select object_id, app_id, kind, name, body, created from principal where object_id = :object_id;
 
 -- name: principal_named
-select object_id, app_id, kind, name, body, created from principal where lower(name) = :name;
+select object_id, app_id, kind, name, body, created from principal where lower(name) = lower(:name);
 
 -- name: principals
 select object_id, app_id, kind, name, body, created from principal order by lower(name), object_id;

@@ -176,6 +176,12 @@ def test_a_reference_asks_for_what_is_there_already() -> None:
     assert read_template(document, {}, PLACE, existing=held.get).outputs["o"]["value"] == "x"
 
 
+def test_a_reference_gives_no_secret_of_what_is_there() -> None:
+    held = {f"{FACTORY}/pipelines/old": {"properties": {"password": "hunter2"}}}
+    document = template(outputs={"o": {"type": "object", "value": f"[reference('{FACTORY}/pipelines/old')]"}})
+    assert "hunter2" not in str(read_template(document, {}, PLACE, existing=held.get).outputs)
+
+
 def test_resources_that_refer_to_each_other_are_refused() -> None:
     document = template(
         resource("f/a", properties={"x": "[reference('f/b').y]"}),

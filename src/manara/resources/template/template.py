@@ -15,6 +15,7 @@ from manara.resources.template.names import Variables, own_functions, place_call
 from manara.resources.template.order import Item, in_order
 from manara.resources.template.parameters import Parameters
 from manara.resources.template.place import Place, joined_id, wrong_name, wrong_type
+from manara.secret import hidden
 
 DEPLOYMENTS = "microsoft.resources/deployments"
 MOST_RESOURCES = 800
@@ -336,7 +337,8 @@ class _Template:
         if found and found.item.is_wanted:
             body: Mapping[str, Any] | None = found.wanted().body
         else:
-            body = self.existing(target if wanted.startswith("/") else f"{self.place.scope}/providers/{target}")
+            held = self.existing(target if wanted.startswith("/") else f"{self.place.scope}/providers/{target}")
+            body = None if held is None else hidden(held)
         if body is None:
             raise Unfit(
                 f"'{shown(target)}' is neither in the template nor there already, so that nothing is known of it."

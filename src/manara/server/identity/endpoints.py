@@ -157,7 +157,7 @@ class SignIn:
             raise Denied("invalid_client", 700027, "The client assertion was used before.")
 
     def _known_elsewhere(self, journal: Journal, text: str) -> Principal:
-        """Return the user that an ID token of the other provider names, by its address or its subject."""
+        """Return the user whose name is the address, or the subject, that an ID token of the other provider names."""
         if self.provider is None:
             raise _unsupported(JWT_BEARER)
         try:
@@ -167,7 +167,8 @@ class SignIn:
         except ManaraError as error:
             told = "The other sign-in provider gives no answer."
             raise Denied("temporarily_unavailable", 90033, told, status=503, wait_s=5) from error
-        names = [f"{self.provider.issuer}#{person.subject}", person.subject, person.email]
+        # a subject that looks like an address may have been chosen by whoever has it
+        names = [person.email, "" if "@" in person.subject else person.subject]
         found = (principal_named(journal, name) for name in names if name)
         principal = next((each for each in found if each and each.kind == USER), None)
         if principal is None or principal.disabled:

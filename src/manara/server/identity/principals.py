@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -59,6 +60,7 @@ def create(
     Without `secret` a new one is made. Raises Conflict for a name that is taken, and WrongDefinition for a name of
     blanks or control characters, or a password that is too short.
     """
+    name = unicodedata.normalize("NFC", name)
     if not _NAME.fullmatch(name) or name != name.strip():
         raise WrongDefinition(f"{ascii(name)[:80]} is no name.", advice="Give 1 to 120 letters, without blanks around.")
     given = None if keys else secret or Secret(new_secret())
