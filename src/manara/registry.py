@@ -35,6 +35,9 @@ EXTRAS = {
     "pymysql": "mysql",
     "pyodbc": "odbc",
     "cryptography": "web",
+    "json5": "server",
+    "jwt": "server",
+    "uvicorn": "server",
     "snowflake": "snowflake",
 }
 """The extra that brings each library."""

@@ -60,6 +60,11 @@ class Settings:
     server_writes_per_minute: int = _row(
         12_000, "requests", "How many writes, and how many deletes, of one caller it takes in a minute."
     )
+    trigger_missed: str = _row(
+        "latest",
+        "all, latest or none",
+        "Which moments of a schedule are fired that came while no server was at work.",
+    )
     custom_allowed: bool = _row(
         False,
         "true or false",

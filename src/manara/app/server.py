@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from manara import clock
 from manara.app.factory import known, seal_of, silent
 from manara.errors import Conflict, NotFound
 from manara.resources.factory import read_factory
-from manara.resources.published import FACTORIES, changed_since, factory_id, folder_of, publish
+from manara.resources.published import FACTORIES, Snapshots, changed_since, factory_id, folder_of, publish
 from manara.runtime.serve import Work, Worker, serve
+from manara.runtime.triggers.scheduler import Scheduler
 from manara.server.gateway.certificates import server_certificate
 from manara.server.gateway.proxy import serve_gateway
 from manara.server.http import Application
@@ -108,9 +110,10 @@ class Server:
                 self._publish(site, plan.folder)
             sockets = {name: _listen(host, port) for name, (host, port) in self._wanted().items()}
             self.ports = {name: each.getsockname()[1] for name, each in sockets.items()}
-            worker = self._worker(site)
-            site.wake = worker.wake
-            threads = [self._thread("worker", worker.run)] if plan.workers else []
+            worker, scheduler = self._worker(site), self._scheduler(site)
+            site.wake = partial(_wake, worker, scheduler)
+            threads = [self._thread("scheduler", scheduler.run)]
+            threads += [self._thread("worker", worker.run)] if plan.workers else []
             for process in [_more_work(plan) for _ in range(plan.workers - 1)]:
                 stack.callback(_end, process)
             for thread in threads:
@@ -169,6 +172,16 @@ class Server:
             seal=site.seal,
         )
         return Worker(work=work, listener=silent, tell=self.tell, told_to_stop=self._stop)
+
+    def _scheduler(self, site: Site) -> Scheduler:
+        return Scheduler(
+            address=site.address,
+            seal=site.seal,
+            snapshots=Snapshots(folder=site.folder, shared=site.home),
+            settings=site.settings,
+            tell=self.tell,
+            stop=self._stop,
+        )
 
     def _own(self) -> Path:
         return self.plan.folder or self.plan.home
@@ -231,6 +244,11 @@ class Server:
         beside.replace(path)
         where = f"http://{LOOPBACK}:{self.ports['port']}, TLS on {self.plan.host}:{self.ports['tlsPort']}"
         self.tell(f"Ready: {where}, the gateway for Azure's clients on {LOOPBACK}:{self.ports['gatewayPort']}.")
+
+
+def _wake(*each: Worker | Scheduler) -> None:
+    for one in each:
+        one.wake()
 
 
 class _Uvicorn(uvicorn.Server):

@@ -118,3 +118,32 @@ def test_only_a_trigger_of_events_has_a_subscription(trigger: Client) -> None:
 def test_triggers_are_queried(trigger: Client) -> None:
     assert [each["name"] for each in trigger.send("POST", f"{FACTORY}/querytriggers", {}).body["value"]] == ["Daily"]
     assert trigger.send("POST", f"{FACTORY}/querytriggers", {"parentTriggerName": "x"}).body["value"] == []
+
+
+CUSTOM = {
+    "type": "CustomEventsTrigger",
+    "typeProperties": {"subjectBeginsWith": "field/", "events": ["report.*"], "scope": "/x"},
+    "pipelines": DAILY["pipelines"],
+}
+EVENT = {"id": "1", "source": "app", "type": "report.sent", "subject": "field/north", "specversion": "1.0", "data": {}}
+
+
+def test_a_message_fires_once_however_often_it_comes(trigger: Client) -> None:
+    path = f"{FACTORY}/triggers/Custom"
+    assert trigger.put(path, CUSTOM).status == 200
+    assert trigger.send("POST", f"{path}/events", EVENT).status == 400
+    trigger.send("POST", f"{path}/start")
+    other = {**EVENT, "id": "2", "subject": "office"}
+    told = [trigger.send("POST", f"{path}/events", body).body for body in (EVENT, [EVENT, other])]
+    assert told == [{"fired": 1, "repeated": 0, "ignored": 0}, {"fired": 0, "repeated": 1, "ignored": 1}]
+    assert [each["status"] for each in trigger.send("POST", f"{FACTORY}/queryTriggerRuns", SPAN).body["value"]] == [
+        "Waiting"
+    ]
+
+
+@pytest.mark.parametrize("body", [None, {}, {"id": 1}, {"id": ""}, [1], "x"])
+def test_a_message_without_an_id_is_refused(trigger: Client, body: Any) -> None:
+    path = f"{FACTORY}/triggers/Custom"
+    trigger.put(path, CUSTOM)
+    trigger.send("POST", f"{path}/start")
+    assert trigger.send("POST", f"{path}/events", body).status == 400

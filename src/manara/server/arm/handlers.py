@@ -57,6 +57,7 @@ _OWN: dict[str, Handler] = {
     "Triggers_QueryByFactory": triggers.query_triggers,
     "Triggers_Start": triggers.start,
     "Triggers_Stop": triggers.stop,
+    "Triggers_PostEvents": triggers.post_events,
     "Triggers_SubscribeToEvents": triggers.subscribe,
     "Triggers_UnsubscribeFromEvents": triggers.unsubscribe,
     "Triggers_GetEventSubscriptionStatus": triggers.subscription,

@@ -166,6 +166,7 @@ FACTORY_OPERATIONS: tuple[Operation, ...] = (
 """Azure Data Factory's own operations, as azure-mgmt-datafactory has them."""
 
 AZURE_OPERATIONS: tuple[Operation, ...] = (
+    _row("Triggers_PostEvents", "E", "POST", f"{_TRIGGER}/events"),
     Operation(
         name="Metadata_Endpoints", mark="F", method="GET", path="/metadata/endpoints", action="", scope="", open=True
     ),
@@ -227,7 +228,7 @@ AZURE_OPERATIONS: tuple[Operation, ...] = (
     _row("RoleDefinitions_Delete", "E", "DELETE", f"{_ROLES}/roleDefinitions/{{roleDefinitionId}}"),
     _row("Permissions_List", "E", "GET", f"{_ROLES}/permissions", pages=True),
 )
-"""The operations of Azure's resource manager that clients of a factory use."""
+"""The operations of Azure's resource manager that clients of a factory use, and one of our own: to post events."""
 
 OPERATIONS: tuple[Operation, ...] = FACTORY_OPERATIONS + AZURE_OPERATIONS
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from manara import clock
 from manara.errors import Conflict, NotFound, WrongDefinition
+from manara.resources.events import is_heard
 from manara.resources.published import FACTORIES
 from manara.server.answer import Answer, Problem, bad_request, not_found
 from manara.server.arm.queries import asked_object, filters, times
@@ -24,6 +25,7 @@ from manara.store.firings import (
     Firing,
     change_firing,
     find_firing,
+    fire,
     query_firings,
     set_trigger_state,
     trigger_state,
@@ -129,6 +131,41 @@ def cancel(call: Call) -> Answer:
     change_firing(call.site.journal, replace(firing, status=CANCELLED))
     call.site.wake()
     return Answer()
+
+
+def post_events(call: Call) -> Answer:
+    """Take messages for a trigger of custom events: one, or a list, as CloudEvents or in the form of Event Grid.
+
+    A message that comes twice fires once: its `id` tells it from others. The answer counts them.
+    """
+    document = _trigger(call)
+    properties = document.body.get("properties", {})
+    state = trigger_state(call.site.journal, document.id)
+    if properties.get("type") != "CustomEventsTrigger" or not (state and state.is_started):
+        raise bad_request("Only a started trigger of custom events takes messages.", target=document.path)
+    events = call.body if isinstance(call.body, list) else [call.body]
+    if not all(isinstance(each, Mapping) and isinstance(each.get("id"), str) and each["id"] for each in events):
+        raise bad_request("A message is an object with the text 'id'.", target=document.path)
+    told = properties.get("typeProperties") or {}
+    heard = [each for each in events if is_heard(told, each)]
+    with call.documents.transaction():
+        new = sum(fire(call.site.journal, _waiting(document, each)) for each in heard)
+    call.site.wake()
+    return Answer(body={"fired": new, "repeated": len(heard) - new, "ignored": len(events) - len(heard)})
+
+
+def _waiting(document: Document, event: Mapping[str, Any]) -> Firing:
+    return Firing(
+        id=clock.new_id(),
+        trigger_id=document.id,
+        factory=document.parent,
+        trigger_name=document.name,
+        trigger_type="CustomEventsTrigger",
+        moment=f"{event.get('source') or event.get('topic') or ''} {event['id']}",
+        status=WAITING,
+        attempt=0,
+        body={"event": {"event": dict(event)}, "rerun": True},
+    )
 
 
 def shown_firing(firing: Firing) -> dict[str, Any]:
