@@ -17,7 +17,7 @@ from manara.server.identity.tokens import bad_token, missing_token, verify
 from manara.server.request import Request
 from manara.server.site import Site
 from manara.store.audit import append_audit
-from manara.store.principals import list_principals, principal_of_object
+from manara.store.principals import USER, list_principals, principal_of_object
 
 KEYS_FILE = "token.key"
 
@@ -54,12 +54,12 @@ class Gate:
         rights = self._rights.read(self.site.documents)
 
         def decides(action: str, scope: str) -> bool:
-            return decide([token.object_id], action, scope, rights.assignments, rights.roles).allowed
+            return decide([principal.object_id], action, scope, rights.assignments, rights.roles).allowed
 
         return Caller(
-            object_id=token.object_id,
-            app_id=token.app_id,
-            name=token.name,
+            object_id=principal.object_id,
+            app_id=principal.name if principal.kind == USER else principal.app_id,
+            name=principal.name,
             decides=decides,
             address=request.address,
         )
