@@ -14,6 +14,7 @@ from manara.app import known
 from manara.errors import NotAllowed
 from manara.server.answer import Answer
 from manara.server.http import Application
+from manara.server.identity.endpoints import REFUSALS
 from manara.server.identity.gate import Gate
 from manara.server.identity.keys import write_private
 from manara.server.identity.principals import create, local_owner, set_disabled
@@ -158,3 +159,14 @@ def test_a_role_is_given_over_the_api_by_who_may(client: Client) -> None:
     assert client.send("PUT", path, client.owner(), body, "2022-04-01").status == 201
     other = path.replace("11111111", "22222222")
     assert code(client.send("PUT", other, client.owner(), body, "2022-04-01")) == (409, "RoleAssignmentExists")
+
+
+def test_a_bad_token_is_written_down_without_the_token_and_a_flood_of_them_is_not(client: Client) -> None:
+    client.gate._sign_in.refusals.per_minute[REFUSALS] = 3
+    for _ in range(3):
+        assert code(client.send("GET", FACTORY, "forged.token.text")) == (401, "InvalidAuthenticationToken")
+    assert code(client.send("GET", FACTORY, "forged.token.text")) == (429, "TooManyRequests")
+    rows = read_audit(client.site.journal)
+    assert len(rows) == 3
+    assert (rows[0].body["code"], rows[0].body["from"]) == ("InvalidAuthenticationToken", "192.0.2.7")
+    assert "forged" not in str(rows[0])
