@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from manara.cli.audit import audit
+from manara.cli.identity import identity
 from manara.errors import Broken, ManaraError, WrongDefinition
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ cli = typer.Typer(
 
 cursor = typer.Typer(no_args_is_help=True, help="Where activities go on at their next run: look, and change it.")
 cli.add_typer(cursor, name="cursor")
+cli.add_typer(identity, name="identity")
+cli.add_typer(audit, name="audit")
 
 FactoryFolder = Annotated[Path, typer.Option("--factory", "-f", help="The factory's folder.", metavar="DIR")]
 Parameters = Annotated[

@@ -135,3 +135,10 @@ def test_an_assignment_does_not_become_another(documents: Documents) -> None:
     with pytest.raises(WrongDefinition) as caught:
         roles.put_assignment(documents, path, given | {"principalId": "bob"})
     assert caught.value.error_code == "RoleAssignmentUpdateNotPermitted"
+
+
+def test_a_condition_is_refused_rather_than_forgotten(documents: Documents) -> None:
+    given = {"roleDefinitionId": roles.definition_path(READER), "principalId": "ann", "condition": "@Resource[x] == 1"}
+    with pytest.raises(WrongDefinition) as caught:
+        roles.put_assignment(documents, f"{GROUP}{PLACE}/roleAssignments/1", given)
+    assert caught.value.error_code == "RoleAssignmentConditionNotSupported"

@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute
@@ -12,6 +12,7 @@ import pyarrow.csv as pacsv
 from manara.connectors.formats.csv_bytes import Dialect
 from manara.connectors.formats.text import as_text
 from manara.errors import BadRows
+from manara.table.ahead import side_by_side
 
 # The stubs of Arrow's functions want the kind of each array, and here it is known only when it runs.
 pc: Any = pyarrow.compute
@@ -82,12 +83,20 @@ class DelimitedWriter:
         options = pacsv.WriteOptions(
             include_header=self.dialect.header, delimiter=self.dialect.delimiter, quoting_style=style, **spelt
         )
-        with pacsv.CSVWriter(file, schema, write_options=options) as writer:
-            for batch in rows:
-                columns = [column if column.type in _WRITTEN else as_text(column) for column in batch.columns]
-                for column in columns:
-                    self._check(column, pa.scalar(value=True))
-                writer.write_batch(pa.record_batch(columns, schema=schema))
+        with pacsv.CSVWriter(file, schema, write_options=options):
+            pass  # it has written the header
+        options.include_header = False
+
+        def spelt_out(batch: pa.RecordBatch) -> pa.Buffer:
+            columns = [column if column.type in _WRITTEN else as_text(column) for column in batch.columns]
+            for column in columns:
+                self._check(column, pa.scalar(value=True))
+            lines = pa.BufferOutputStream()
+            pacsv.write_csv(pa.record_batch(columns, schema=schema), cast(Any, lines), options)
+            return lines.getvalue()
+
+        for lines in side_by_side(rows, spelt_out):
+            file.write(memoryview(lines))
 
     def _spelt(self, column: "pa.Array[Any]") -> "pa.Array[Any]":
         """Return the column's values as they stand in the file."""

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 
 from manara import clock
 from manara.errors import ManaraError
-from manara.server.answer import Answer
+from manara.server.answer import Answer, Problem
 from manara.server.identity.assertions import Refused, Used, check_assertion
 from manara.server.identity.guard import Guard
 from manara.server.identity.keys import Keys
@@ -22,6 +22,7 @@ from manara.server.identity.metadata import LOGIN_HOSTS, instance, key_set, open
 from manara.server.identity.people import NoSignIn, Provider
 from manara.server.identity.principals import knows
 from manara.server.identity.tokens import LIFE_S, audience_of, issue, signed
+from manara.server.limits import Limits
 from manara.server.request import Request
 from manara.store.journal import Journal
 from manara.store.principals import SERVICE_PRINCIPAL, USER, Principal, principal_named, principal_of_app
@@ -31,6 +32,9 @@ ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _CODES = {"invalid_client": 401}
+REFUSALS = "refusals"
+REFUSALS_A_MINUTE = 300
+"""How many refusals of one address are written down in a minute: strangers must not fill the log."""
 
 
 class Denied(Exception):
@@ -55,6 +59,7 @@ class SignIn:
     provider: Provider | None = None
     guard: Guard = field(default_factory=Guard)
     used: Used = field(default_factory=Used)
+    refusals: Limits = field(default_factory=lambda: Limits({REFUSALS: REFUSALS_A_MINUTE}))
 
     def answer(self, request: Request, journal: Journal, note: Callable[[Mapping[str, Any]], None]) -> Answer | None:
         """Answer a request about signing in; None for any other."""
@@ -85,6 +90,10 @@ class SignIn:
         try:
             principal, body = self._sign_in(form, request.address, tenant, journal)
         except Denied as denied:
+            try:
+                self.refusals.take(request.address, REFUSALS)
+            except Problem as problem:
+                return _denial(_too_many(float(problem.headers["Retry-After"])))
             answer = _denial(denied)
             note({**told, "who": "", "name": who[:200], "status": answer.status, "code": f"AADSTS{denied.number}"})
             return answer
@@ -114,8 +123,7 @@ class SignIn:
         """Do a check unless too many have failed of late; note how it ended."""
         wait_s = self.guard.wait_s(name, address)
         if wait_s > 0:
-            told = "Too many sign-ins have failed. Try again later."
-            raise Denied("temporarily_unavailable", 50053, told, status=429, wait_s=wait_s)
+            raise _too_many(wait_s)
         try:
             principal = check()
         except Denied as denied:
@@ -284,6 +292,11 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _too_many(wait_s: float) -> Denied:
+    told = "Too many sign-ins have failed. Try again later."
+    return Denied("temporarily_unavailable", 50053, told, status=429, wait_s=wait_s)
 
 
 def _unsupported(grant: str) -> Denied:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from manara.server.answer import Answer
+from manara.server.answer import Answer, Problem
 from manara.server.arm.azure import TENANT
 from manara.server.caller import Caller
-from manara.server.identity.endpoints import LOOPBACK, SignIn
+from manara.server.identity.endpoints import LOOPBACK, REFUSALS, SignIn
 from manara.server.identity.keys import Keys
 from manara.server.identity.people import Provider
 from manara.server.identity.principals import local_owner, may_listen
@@ -17,7 +17,7 @@ from manara.server.identity.tokens import bad_token, missing_token, verify
 from manara.server.request import Request
 from manara.server.site import Site
 from manara.store.audit import append_audit
-from manara.store.principals import list_principals, principal_of_object
+from manara.store.principals import USER, Principal, list_principals, principal_of_object
 
 KEYS_FILE = "token.key"
 
@@ -47,22 +47,32 @@ class Gate:
         kind, _, text = request.header("authorization").partition(" ")
         if kind.lower() != "bearer" or not text.strip():
             raise missing_token()
-        token = verify(self._keys, text.strip(), LOOPBACK)
-        principal = principal_of_object(self.site.journal, token.object_id)
-        if principal is None or principal.disabled:
-            raise bad_token("its owner may not sign in any more")
+        try:
+            principal = self._named_by(text.strip())
+        except Problem as problem:
+            self._sign_in.refusals.take(request.address, REFUSALS)
+            told = {"who": "", "name": "", "action": "Manara/showToken", "on": request.path[:300]}
+            self.note({**told, "from": request.address, "status": problem.status, "code": problem.code})
+            raise
         rights = self._rights.read(self.site.documents)
 
         def decides(action: str, scope: str) -> bool:
-            return decide([token.object_id], action, scope, rights.assignments, rights.roles).allowed
+            return decide([principal.object_id], action, scope, rights.assignments, rights.roles).allowed
 
         return Caller(
-            object_id=token.object_id,
-            app_id=token.app_id,
-            name=token.name,
+            object_id=principal.object_id,
+            app_id=principal.name if principal.kind == USER else principal.app_id,
+            name=principal.name,
             decides=decides,
             address=request.address,
         )
+
+    def _named_by(self, text: str) -> Principal:
+        token = verify(self._keys, text, LOOPBACK)
+        principal = principal_of_object(self.site.journal, token.object_id)
+        if principal is None or principal.disabled:
+            raise bad_token("its owner may not sign in any more")
+        return principal
 
     def note(self, call: Mapping[str, Any]) -> None:
         """Write what was done or refused into the audit log."""

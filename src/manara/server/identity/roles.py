@@ -92,8 +92,8 @@ def put_assignment(documents: Documents, path: str, properties: Mapping[str, Any
             "principalId": wanted.principal,
             "principalType": str(properties.get("principalType") or "ServicePrincipal"),
             "scope": wanted.scope,
-            "condition": properties.get("condition"),
-            "conditionVersion": properties.get("conditionVersion"),
+            "condition": None,
+            "conditionVersion": None,
             "description": properties.get("description"),
             "delegatedManagedIdentityResourceId": None,
             **{"createdOn": now, "updatedOn": now, "createdBy": by, "updatedBy": by},
@@ -211,6 +211,9 @@ def _wanted(path: str, properties: Mapping[str, Any], rights: Rights) -> Assignm
     for name in ("roleDefinitionId", "principalId"):
         if not isinstance(properties.get(name), str) or not properties[name]:
             raise WrongDefinition(f"The role assignment has no '{name}'.", code="InvalidRoleAssignmentRequest")
+    if properties.get("condition"):
+        told = "A role assignment has no condition here."
+        raise WrongDefinition(told, code="RoleAssignmentConditionNotSupported", advice="Give a narrower role or scope.")
     scope = _scope_of(path)
     name = properties["roleDefinitionId"].rpartition("/")[2].lower()
     role = rights.roles.get(name)
