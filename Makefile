@@ -6,10 +6,10 @@ READY := $(VENV)/.ready
 K ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help dev peers demo test torture check fix lint types bench docs serve lock clean
+.PHONY: help dev peers demo test test-az torture check fix lint types bench docs serve lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 dev: $(READY) ## make everything ready in .venv (then: .venv/bin/manara)
 
@@ -21,10 +21,19 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-peers: tests/peers/node_modules/.ready ## install the servers that tests talk to (Azurite; needs npm), in tests/peers
+peers: tests/peers/node_modules/.ready tests/peers/azure10/.ready ## install the servers and clients that tests talk to (Azurite, Azure's SDKs; needs npm), in tests/peers
 
 tests/peers/node_modules/.ready: tests/peers/package-lock.json
 	@npm ci --prefix tests/peers --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+tests/peers/azure10/.ready: requirements/azure10.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target tests/peers/azure10 -r requirements/azure10.txt
+	@touch $@
+
+tests/peers/az/.ready: requirements/az.txt
+	@$(PYTHON) -m venv tests/peers/az
+	@tests/peers/az/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/az.txt
 	@touch $@
 
 demo: $(READY) ## run the main job: the supply control tower on made data
@@ -35,6 +44,9 @@ test: $(READY) ## run the tests (make test K=word runs those whose name holds th
 
 torture: $(READY) ## kill workers more than three hundred times, on both stores, and copies into every sink, and check that nothing is lost (twenty minutes)
 	@TORTURE_FULL=1 $(BIN)/pytest -s tests/acceptance/test_torture.py tests/acceptance/test_kill_sinks.py
+
+test-az: $(READY) tests/peers/az/.ready ## run the test of az itself against the server (installs az: 370 MB)
+	@$(BIN)/pytest -rs tests/acceptance/test_az.py
 
 check: lint types test ## what must pass before anything lands: lint, types, tests
 

@@ -200,6 +200,26 @@ def serve(
     run_server(factory, home, host=host, ports=ports, workers=workers, as_json=as_json, quiet=quiet)
 
 
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def azure(
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The command, such as: -- python lab.py; or: env.", metavar="COMMAND")
+    ] = None,
+    factory: Annotated[
+        Path | None, typer.Option("--factory", "-f", help="The server of this factory's folder.", metavar="DIR")
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="The server of this home.", metavar="DIR")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run an unchanged Azure script, az or SDK against the server here; `env` prints the environment for a shell."""
+    from manara.cli.azure import run_command, show_environment
+
+    if command == ["env"]:
+        show_environment(factory, home, as_json=as_json)
+        return
+    raise typer.Exit(run_command(factory, home, command or []))
+
+
 @cli.command()
 def cancel(run_id: RunId, factory: FactoryFolder = HERE) -> None:
     """Ask a run to stop, and all that it called; whoever works on it does so within about a second."""

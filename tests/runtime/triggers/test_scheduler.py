@@ -62,7 +62,7 @@ class World:
         """End the runs of a firing."""
         for run_id in firing.body["runIds"].values():
             lease = self.journal.claim(run_id, 60)
-            body = {"status": status, "output": {}, "error": None}
+            body: dict[str, Any] = {"status": status, "output": {}, "error": None}
             self.journal.append([Event(run_id=run_id, kind="runEnded", body=body)], lease)
             self.journal.settle(lease)
             self.journal.release(lease)
