@@ -16,7 +16,7 @@ import pytest
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # known to everybody
 _PROGRAM = Path(__file__).parent / "peers" / "node_modules" / ".bin" / "azurite"
-_LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (http://\S+)")
+_LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (https?://\S+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,20 +39,25 @@ class Azurite:
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
     """Gives the running emulator. Skips where it is not installed."""
-    program = str(_PROGRAM) if _PROGRAM.exists() else shutil.which("azurite")
-    if program is None or shutil.which("node") is None:
-        pytest.skip("there is no Azurite here: run `make peers` (needs npm)")
-    with running(program) as emulator:
+    with running(found_program()) as emulator:
         yield emulator
 
 
+def found_program() -> str:
+    """Return the emulator's program; skips where it is not installed."""
+    program = str(_PROGRAM) if _PROGRAM.exists() else shutil.which("azurite")
+    if program is None or shutil.which("node") is None:
+        pytest.skip("there is no Azurite here: run `make peers` (needs npm)")
+    return program
+
+
 @contextmanager
-def running(program: str) -> Iterator[Azurite]:
+def running(program: str, *more: str) -> Iterator[Azurite]:
     """Run the emulator for the length of the `with` block."""
     options = "--silent --inMemoryPersistence --disableTelemetry --skipApiVersionCheck"
     ports = "--blobPort 0 --queuePort 0 --tablePort 0"
     with subprocess.Popen(
-        [program, *options.split(), *ports.split()],
+        [program, *options.split(), *ports.split(), *more],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
