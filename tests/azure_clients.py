@@ -3,9 +3,8 @@
 import os
 from collections.abc import Mapping
 
-from tests.manara_server import ManaraServer
-
 from manara.cli.azure import variables_of
+from tests.manara_server import ManaraServer
 
 
 def environment_of(server: ManaraServer, **more: str) -> Mapping[str, str]:

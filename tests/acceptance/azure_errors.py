@@ -29,7 +29,7 @@ def told(work: Any) -> list[str]:
     try:
         work()
     except HttpResponseError as error:
-        return [type(error).__name__, error.error.code if error.error else ""]
+        return [type(error).__name__, str(error.error.code) if error.error else ""]
     except AzureError as error:
         return [type(error).__name__, str(error)[:200]]
     return ["nothing", ""]
@@ -39,7 +39,7 @@ def copy_of(source: str) -> dict[str, Any]:
     def named(name: str) -> list[dict[str, str]]:
         return [{"referenceName": name, "type": "DatasetReference"}]
 
-    act = {"name": "Copy", "type": "Copy", "inputs": named(source), "outputs": named("Out")}
+    act: dict[str, Any] = {"name": "Copy", "type": "Copy", "inputs": named(source), "outputs": named("Out")}
     act["typeProperties"] = {"source": {"type": "BinarySource"}, "sink": {"type": "BinarySink"}}
     return {"properties": {"activities": [act]}}
 
@@ -52,8 +52,9 @@ def dataset(file: str) -> dict[str, Any]:
 
 def main() -> None:
     owner = credential(os.environ["AZURE_CLIENT_ID"], os.environ["AZURE_CLIENT_SECRET"])
-    client = DataFactoryManagementClient(owner, SUBSCRIPTION)
-    ResourceManagementClient(owner, SUBSCRIPTION).resource_groups.create_or_update(GROUP, {"location": "here"})
+    client: Any = DataFactoryManagementClient(owner, SUBSCRIPTION)
+    groups: Any = ResourceManagementClient(owner, SUBSCRIPTION).resource_groups
+    groups.create_or_update(GROUP, {"location": "here"})
     client.factories.create_or_update(GROUP, FACTORY, {"location": "here"})
     store = {"type": "AzureBlobStorage", "typeProperties": {"connectionString": os.environ["LAB_STORAGE"]}}
     client.linked_services.create_or_update(GROUP, FACTORY, "Store", {"properties": store})
@@ -96,18 +97,18 @@ def missing_blob(client: Any) -> list[str]:
 
 def rights(owner: Any, object_id: str, client_id: str, secret: str) -> dict[str, list[str]]:
     """Return what somebody meets who has no role, and then that of a reader."""
-    other = DataFactoryManagementClient(credential(client_id, secret), SUBSCRIPTION)
+    other: Any = DataFactoryManagementClient(credential(client_id, secret), SUBSCRIPTION)
     before = told(lambda: other.factories.get(GROUP, FACTORY))
     scope = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
     role = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{READER}"
     asked = {"properties": {"roleDefinitionId": role, "principalId": object_id, "principalType": "ServicePrincipal"}}
-    given = AuthorizationManagementClient(owner, SUBSCRIPTION).role_assignments
-    given.create(scope, str(uuid.uuid4()), asked)  # type: ignore[call-overload]
+    given: Any = AuthorizationManagementClient(owner, SUBSCRIPTION).role_assignments
+    given.create(scope, str(uuid.uuid4()), asked)
     return {
         "no role": before,
         "reader reads": told(lambda: other.factories.get(GROUP, FACTORY)),
         "reader writes": told(lambda: other.factories.create_or_update(GROUP, FACTORY, {"location": "here"})),
-        "role twice": told(lambda: given.create(scope, str(uuid.uuid4()), asked)),  # type: ignore[call-overload]
+        "role twice": told(lambda: given.create(scope, str(uuid.uuid4()), asked)),
     }
 
 

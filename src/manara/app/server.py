@@ -102,7 +102,7 @@ class Server:
         this machine would reach it while nobody has an identity.
         """
         plan = self.plan
-        with _only_one(plan.home), contextlib.ExitStack() as stack:
+        with alone(plan.home), contextlib.ExitStack() as stack:
             site = self._site()
             gate = Gate(site=site)
             gate.may_listen(plan.host)
@@ -290,8 +290,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    """Hold the home for one server. Raises Conflict while another has it."""
+def alone(home: Path) -> Iterator[None]:
+    """Hold the home alone, for a server or a change of its keys. Raises Conflict while another has it."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (home / "server.lock").open("a") as lock:
         try:

@@ -10,6 +10,8 @@ import typer
 
 from manara.cli.audit import audit
 from manara.cli.identity import identity
+from manara.cli.moving import bring, export
+from manara.cli.store import store
 from manara.errors import Broken, ManaraError, WrongDefinition
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ cursor = typer.Typer(no_args_is_help=True, help="Where activities go on at their
 cli.add_typer(cursor, name="cursor")
 cli.add_typer(identity, name="identity")
 cli.add_typer(audit, name="audit")
+cli.add_typer(export, name="export")
+cli.add_typer(bring, name="import")
+cli.add_typer(store, name="store")
 
 FactoryFolder = Annotated[Path, typer.Option("--factory", "-f", help="The factory's folder.", metavar="DIR")]
 Parameters = Annotated[
