@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from manara.store.seal import Seal
 class Site:
     """One server. `home` is its folder, `folders` where factories lie that are kept as files, by id in lower case.
 
-    `wake` tells the worker and the scheduler beside it that there is something to do; `writing` is held for a write.
+    `wake` tells the worker and the scheduler beside it that there is something to do.
     """
 
     home: Path
@@ -35,14 +34,11 @@ class Site:
     wake: Callable[[], None] = lambda: None
     started: datetime = field(default_factory=clock.now)
     snapshots: Snapshots = field(init=False)
-    writing: AbstractContextManager[Any] = field(init=False)
     _here: threading.local = field(default_factory=threading.local)
     _open: list[Journal] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.snapshots = Snapshots(folder=self.folder, shared=self.home)
-        # threads that wait for each other here wait in turn; those that wait for SQLite sleep, and the last one long
-        self.writing = threading.Lock() if isinstance(self.address, Path) else nullcontext()
 
     def folder(self, factory: str) -> Path:
         """Return the folder where the factory's relative paths start."""

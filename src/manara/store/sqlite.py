@@ -2,8 +2,11 @@
 
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,16 @@ BUSY_S = 30
 
 
 class SQLite:
-    """A Database. Several processes may have the file open; a writer waits for another up to 30 seconds."""
+    """A Database. Several processes may have the file open; a writer waits for another up to 30 seconds.
+
+    The threads of one process write in turn: those that wait for SQLite itself sleep, and the last one sleeps long.
+    """
 
     dialect = ""
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
+        self._turn = _turn(path.absolute())
         self._sql = all_queries(self.dialect)
         with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +49,7 @@ class SQLite:
             return self._connection.execute(text, values).fetchall()
 
     def change(self, query: str, **values: Any) -> int:
-        with self._translated():
+        with self._turn, self._translated():
             return self._connection.execute(self._sql[query], values).rowcount
 
     def append(self, events: Sequence[Row], cursors: Sequence[Mapping[str, str]], *, leased: str, worker: str) -> bool:
@@ -59,7 +66,7 @@ class SQLite:
         if self._connection.in_transaction:
             yield  # a part of the one around it
             return
-        with self._translated():
+        with self._turn, self._translated():
             self._connection.execute("begin immediate")
             try:
                 yield
@@ -101,6 +108,12 @@ class SQLite:
             raise NotAllowed(
                 f"The journal cannot be opened: {error.strerror}.", where=self.name, advice="Check the folder's rights."
             ) from error
+
+
+@cache
+def _turn(_path: Path) -> AbstractContextManager[Any]:
+    """Return the lock that the writers of this process take for a file."""
+    return threading.RLock()
 
 
 def _statements(script: str) -> Iterator[str]:
