@@ -30,6 +30,7 @@ LOOK_S = 0.5
 """How often to look for work."""
 
 HEAR_S = 0.1
+KEPT_FACTORIES = 8
 NOTE_S = 10.0
 
 AGAIN_S = 2.0
@@ -88,6 +89,7 @@ class Worker:
     stop: anyio.Event = field(default_factory=anyio.Event)
     news: anyio.Event = field(default_factory=anyio.Event)
     node: Node | None = None
+    _factories: dict[tuple[Path, str], Factory] = field(default_factory=dict)
     _loop: asyncio.AbstractEventLoop | None = None
     _noted_at: float = 0.0
 
@@ -195,8 +197,7 @@ class Worker:
     async def _follow(self, process: Process, lease: Lease, recorder: Recorder) -> None:
         command = lease.journal.command(lease.run_id)
         try:
-            root = self.work.folder(str(command.options.get("factory") or ""))
-            factory = from_snapshot(root, lease.journal.snapshot(command.snapshot))
+            factory = self._factory(command, lease.journal)
             secrets = self._secrets(command)
             missing = [name for name in _missing_secrets(factory, command) if name not in secrets]
             if missing:
@@ -211,6 +212,16 @@ class Worker:
                 raise reason from None
             end_unfit(lease.journal, command, lease, reason)
         self.ended += 1
+
+    def _factory(self, command: Command, journal: Journal) -> Factory:
+        """Return the definitions that a run was asked for with; those of the last few are kept, as runs share them."""
+        root = self.work.folder(str(command.options.get("factory") or ""))
+        key = (root, command.snapshot)
+        found = self._factories.pop(key, None) or from_snapshot(root, journal.snapshot(command.snapshot))
+        self._factories[key] = found
+        if len(self._factories) > KEPT_FACTORIES:
+            del self._factories[next(iter(self._factories))]
+        return found
 
     def _secrets(self, command: Command) -> Mapping[str, Any]:
         """Return the SecureString parameters that a server has sealed for the run."""

@@ -127,6 +127,22 @@ def change_firing(journal: Journal, firing: Firing) -> None:
     )
 
 
+def move_firing(journal: Journal, old: Firing, new: Firing) -> bool:
+    """Write how the run of a moment stands now, unless another has moved it on since it was read; say whether it is."""
+    return bool(
+        journal.change(
+            "move_firing",
+            id=old.id,
+            old_status=old.status,
+            old_attempt=old.attempt,
+            status=new.status,
+            attempt=new.attempt,
+            body=json.dumps(dict(new.body)),
+            now=clock.stamp(clock.now()),
+        )
+    )
+
+
 def find_firing(journal: Journal, firing_id: str) -> Firing | None:
     """Return the run of a trigger by its id."""
     rows = journal.rows("firing", id=firing_id.lower())

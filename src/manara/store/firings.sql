@@ -24,6 +24,10 @@ on conflict (trigger_id, moment) do nothing;
 -- name: change_firing
 update firing set status = :status, attempt = :attempt, body = :body, updated = :now where id = :id;
 
+-- name: move_firing: only from where it stood, so that of two who move it one does
+update firing set status = :status, attempt = :attempt, body = :body, updated = :now
+where id = :id and status = :old_status and attempt = :old_attempt;
+
 -- name: firing
 select id, trigger_id, factory, trigger_name, trigger_type, moment, status, attempt, body, written, updated
 from firing

@@ -12,6 +12,8 @@ import pytest
 from manara import clock
 from manara.errors import Conflict
 from manara.resources.published import FACTORIES, GROUPS, Snapshots, factory_id
+from manara.runtime.triggers.firing import World as Here
+from manara.runtime.triggers.firing import start_again
 from manara.runtime.triggers.scheduler import Scheduler, chosen
 from manara.settings import Settings
 from manara.store.documents import Documents
@@ -248,6 +250,33 @@ def test_two_schedulers_fire_a_moment_once(world: World, tmp_path: Path) -> None
             world.scheduler.once(journal, held.now())
     other.close()
     assert len(world.firings()) == 1
+
+
+@pytest.mark.parametrize("kind", ["rerun", "window"])
+def test_of_two_that_start_an_attempt_one_does(world: World, kind: str) -> None:
+    if kind == "rerun":
+        hourly(world)
+    else:
+        tumbling(world, endTime="2024-03-29T23:00:00Z")
+    world.look(hours=1)
+    world.end(world.firings()[0], "Failed")
+    world.look(hours=1, seconds=1)
+    change_firing(world.journal, replace(world.firings()[0], status="Waiting", attempt=0))
+    (read_by_both,) = world.firings()
+    document = world.documents.get(read_by_both.trigger_id)
+    assert document is not None
+    here = Here(journal=world.journal, documents=world.documents, snapshots=world.scheduler.snapshots)
+    assert [start_again(here, document, read_by_both) for _ in range(2)] == [True, False]
+    assert [run for run, _, _ in world.journal.unfinished()] == list(world.firings()[0].body["runIds"].values())
+
+
+def test_of_a_long_time_only_the_latest_moment_is_fired(world: World) -> None:
+    told = {"recurrence": {"frequency": "Minute", "interval": 1, "startTime": "2024-03-30T00:00:00Z"}}
+    with clock.frozen(START):
+        world.trigger("ScheduleTrigger", told, {})
+    for seconds in (30, 31, 32, 33):
+        world.look(days=1, seconds=seconds)
+    assert [firing.moment for firing in world.firings()] == ["2024-03-31T00:00:00.0000000Z"]
 
 
 def test_a_crash_between_firing_and_asking_for_runs_leaves_neither(world: World) -> None:

@@ -223,6 +223,7 @@ FIRED = (
     *_posts(f"{F}/triggers/daily", "start", "stop"),
     *_posts(f"{F}/triggers/arrivals", "subscribeToEvents", "getEventSubscriptionStatus", "unsubscribeFromEvents"),
     *_posts(f"{F}/triggers/daily", "subscribeToEvents", status=400, code="BadRequest"),
+    *_posts(f"{F}/triggers/daily", "events", body={"id": "1"}, status=400, code="BadRequest"),
     *_posts(F, "queryTriggerRuns", body=TIMES),
     *_posts(f"{F}/triggers/windows/triggerRuns/{NOBODY}", "rerun", "cancel", status=404, code="TriggerRunNotFound"),
 )

@@ -120,3 +120,29 @@ def test_what_fails_inside_says_nothing_of_the_machine(factory: Client) -> None:
     assert (answer.status, answer.body["error"]["code"]) == (500, "InternalServerError")
     assert "division" not in str(answer.body)
     assert "/" not in answer.body["error"]["message"]
+
+
+def deployment(*resources: Any, **outputs: Any) -> dict[str, Any]:
+    schema = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+    template = {"$schema": schema, "contentVersion": "1.0.0.0", "resources": list(resources), "outputs": outputs}
+    return {"properties": {"mode": "Incremental", "template": template}}
+
+
+DEPLOYMENT = f"{GROUP}/providers/Microsoft.Resources/deployments/d"
+PART = {"type": "Microsoft.DataFactory/factories/pipelines", "apiVersion": "2018-06-01", "name": "north/p"}
+
+
+def test_who_deploys_makes_only_what_he_may(factory: Client) -> None:
+    factory.identity.may = lambda action, _scope: "/pipelines/" not in action
+    answer = factory.send("PUT", DEPLOYMENT, deployment({**PART, "properties": {"activities": []}}), version=ARM)
+    assert answer.status == 400
+    assert "AuthorizationFailed" in str(answer.body)
+    assert factory.site.documents.get(f"{FACTORY}/pipelines/p") is None
+
+
+def test_a_template_refers_to_nothing_that_who_deploys_may_not_read(factory: Client) -> None:
+    told = {"type": "object", "value": f"[reference('{FACTORY}', '2018-06-01')]"}
+    body = deployment(seen=told)
+    assert factory.send("PUT", DEPLOYMENT, body, version=ARM).status == 201
+    factory.identity.may = lambda action, _scope: not action.endswith("factories/read")
+    assert factory.send("PUT", DEPLOYMENT, body, version=ARM).status == 400

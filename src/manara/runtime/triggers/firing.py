@@ -1,7 +1,7 @@
 """One firing of a trigger: what its pipelines are given, and the runs that it asks for, in one transaction."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from manara import clock
@@ -10,7 +10,7 @@ from manara.expr import resolve
 from manara.resources.parameters import bind_parameters, open_values
 from manara.resources.published import Snapshots
 from manara.store.documents import Document, Documents
-from manara.store.firings import FAILED, RUNNING, Firing, change_firing, fire
+from manara.store.firings import FAILED, RUNNING, Firing, change_firing, fire, move_firing
 from manara.store.journal import Journal
 
 
@@ -45,6 +45,18 @@ def fire_once(world: World, document: Document, firing: Firing) -> bool:
     if not fire(world.journal, firing):
         return False
     change_firing(world.journal, with_runs(world, document, firing))
+    return True
+
+
+def start_again(world: World, document: Document, firing: Firing) -> bool:
+    """Ask for the runs of the next attempt of a firing; False where another has moved it on since it was read.
+
+    Call it in a transaction.
+    """
+    started = replace(firing, status=RUNNING, attempt=firing.attempt + 1)
+    if not move_firing(world.journal, firing, started):
+        return False
+    change_firing(world.journal, with_runs(world, document, started))
     return True
 
 

@@ -16,7 +16,7 @@ from manara.resources.published import Snapshots
 from manara.resources.windows import read_tumbling, read_windows
 from manara.runtime.bind import Binder
 from manara.runtime.triggers import windows
-from manara.runtime.triggers.firing import World, begin, fire_once, with_runs
+from manara.runtime.triggers.firing import World, begin, fire_once, start_again
 from manara.runtime.triggers.listing import listing, store_of
 from manara.runtime.triggers.recurrence import moments
 from manara.secret import bearer
@@ -30,11 +30,11 @@ from manara.store.firings import (
     WAITING,
     Firing,
     TriggerState,
-    change_firing,
     fire,
     firing_at,
     firings_with_status,
     keep_mark,
+    move_firing,
     started_triggers,
 )
 from manara.store.journal import Journal
@@ -113,8 +113,11 @@ class Scheduler:
     def _schedule(self, world: World, state: TriggerState, document: Document, now: datetime) -> None:
         last = max(state.since, clock.parse(state.mark["last"])) if "last" in state.mark else state.since
         recurrence = _told(document).get("recurrence") or {}
-        due = [*takewhile(lambda each: each <= now, islice(moments(recurrence, last), MOST_AT_ONCE))]
-        for each in chosen(due, now, self.settings.trigger_missed):
+        passed = takewhile(lambda each: each <= now, moments(recurrence, last))
+        missed = self.settings.trigger_missed
+        # only those that are all fired come in portions: of several portions each would have its latest
+        due = [*(islice(passed, MOST_AT_ONCE) if missed == "all" else passed)]
+        for each in chosen(due, now, missed):
             at = clock.stamp(each)
             with world.journal.transaction():
                 firing = begin(document, at, {"scheduledTime": at})
@@ -178,13 +181,13 @@ def follow(world: World, document: Document, now: datetime) -> None:
         rows = [find_run_row(world.journal, str(each)) for each in dict(firing.body.get("runIds") or {}).values()]
         states = [row.status for row in rows if row]
         if states and all(state in _OVER for state in states):
-            change_firing(world.journal, _ended(document, firing, states, now))
+            move_firing(world.journal, firing, _ended(document, firing, states, now))
     if firing_type(document) == "TumblingWindowTrigger":
         return
     for firing in firings_with_status(world.journal, document.id, WAITING):
         if firing.body.get("rerun"):
             with world.journal.transaction():
-                change_firing(world.journal, with_runs(world, document, replace(firing, attempt=firing.attempt + 1)))
+                start_again(world, document, firing)
 
 
 def firing_type(document: Document) -> str:
@@ -225,19 +228,18 @@ def _act(world: World, document: Document, action: windows.Action, firing: Firin
     start, end = clock.stamp(action.start), clock.stamp(action.end)
     times = {"windowStartTime": start, "windowEndTime": end, "scheduledTime": end}
     if firing is None:
-        firing = begin(document, start, times, WAITING)
-        firing = replace(firing, attempt=action.attempt)
+        firing = replace(begin(document, start, times, WAITING), attempt=0)
         if not fire(world.journal, firing):
             return
     if action.kind == windows.START:
-        change_firing(world.journal, with_runs(world, document, replace(firing, attempt=action.attempt)))
+        start_again(world, document, firing)
     elif action.kind == windows.WAIT:
         missing = ", ".join(each or document.name for each in action.missing)
         body = {**firing.body, "waits": True, "message": f"It waits for windows of {missing}."}
-        change_firing(world.journal, replace(firing, status=WAITING, body=body))
+        move_firing(world.journal, firing, replace(firing, status=WAITING, body=body))
     else:
         body = {**firing.body, "message": "It has waited too long for the windows that it depends on."}
-        change_firing(world.journal, replace(firing, status=FAILED, body=body))
+        move_firing(world.journal, firing, replace(firing, status=FAILED, body=body))
 
 
 def _row(firing: Firing) -> windows.Row:

@@ -106,7 +106,7 @@ def _context(call: Call, name: str = "") -> Context:
         resources.group(call)
     return Context(
         place=place,
-        get=lambda path: _body(call.documents.get(path)),
+        get=lambda path: _readable(call, path),
         held=lambda: {each.path: each.body for each in call.documents.below(call.group) if each.type != DEPLOYMENTS},
         check=lambda kind, path, body: _check(call, kind, path, body),
         correlation=call.header("x-ms-correlation-request-id"),
@@ -126,8 +126,7 @@ def _put(call: Call, kind: str, path: str, body: Mapping[str, Any]) -> None:
     """Make a resource as a PUT of it would, with the rights of who deploys."""
     inner = _inner(call, path, body)
     if not inner.caller.may(inner.operation.action, path):
-        told = f"The client '{call.caller.app_id}' may not perform action '{inner.operation.action}' over '{path}'."
-        raise Problem(403, "AuthorizationFailed", told, target=path)
+        raise _not_allowed(call, inner.operation.action, path)
     _PUTS.get(kind.lower(), resources.put_part)(inner)
 
 
@@ -152,10 +151,29 @@ def _inner(call: Call, path: str, body: Mapping[str, Any]) -> Call:
 
 
 def _remove(call: Call, path: str) -> None:
+    action = "Microsoft.DataFactory/factories/delete"
+    if not call.caller.may(action, path):
+        raise _not_allowed(call, action, path)
     resources.refuse_started(call, path)
     call.documents.delete(path)
     forget_triggers(call.site.journal, path)
 
 
-def _body(document: Document | None) -> Mapping[str, Any] | None:
-    return document.body if document else None
+def _not_allowed(call: Call, action: str, path: str) -> Problem:
+    told = f"The client '{call.caller.app_id}' may not perform action '{action}' over '{path}'."
+    return Problem(403, "AuthorizationFailed", told, target=path)
+
+
+def _readable(call: Call, path: str) -> Mapping[str, Any] | None:
+    """Return what a template may refer to: nothing that who deploys may not read."""
+    found = call.documents.get(path)
+    if found is None or not call.caller.may(f"{'/'.join(_spelled(path))}/read", path):
+        return None
+    return found.body
+
+
+def _spelled(path: str) -> list[str]:
+    """Return the provider and the types in a resource id: what an action begins with."""
+    parts = path.strip("/").split("/")
+    at = len(parts) - parts[::-1].index("providers") if "providers" in parts else 0
+    return [parts[at], *parts[at + 1 :: 2]] if at else ["Microsoft.Resources", "subscriptions", "resourceGroups"]

@@ -203,6 +203,8 @@ def _earlier_parameters(call: Call) -> Mapping[str, Any]:
 
 
 def _spelled(definitions: Factory, name: str) -> str:
+    if ("pipeline", name) in definitions.definitions:
+        return name
     return next((known for known in definitions.names("pipeline") if known.lower() == name.lower()), name)
 
 
