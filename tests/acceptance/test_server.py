@@ -2,17 +2,22 @@
 
 import socket
 import stat
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from tests.manara_server import FACTORY, SPAN, manara_server
+from tests.postgres import postgres  # noqa: F401 # a fixture
 
 from manara import clock
 from manara.blueprints.make import make_factory
 from manara.resources.published import factory_id
+from manara.store.seal import new_key
 
 
 def wait(seconds: int) -> dict[str, Any]:
@@ -126,3 +131,26 @@ def test_a_factory_in_a_folder_is_published_and_its_runs_are_seen_by_commands(tm
             status = server.send("GET", f"{path}/pipelineruns/{run_id}").json()["status"]
             time.sleep(0.1)
     assert status == "Succeeded"
+
+
+def test_a_worker_elsewhere_does_the_runs_of_a_server_on_postgresql(
+    tmp_path: Path,
+    postgres: Callable[[], str],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MANARA_STORE_JOURNAL", postgres())
+    monkeypatch.setenv("MANARA_STORE_KEY", new_key())
+    with manara_server(tmp_path / "server", "--workers", "0") as server:
+        server.make_factory()
+        server.put("pipelines/Load", wait(1))
+        server.put("integrationRuntimes/field", {"type": "SelfHosted"})
+        key = server.send("POST", f"{FACTORY}/integrationRuntimes/field/listAuthKeys").json()["authKey1"]
+        run_id = server.send("POST", f"{FACTORY}/pipelines/Load/createRun", {}).json()["runId"]
+        command = [sys.executable, "-m", "manara.cli", "worker", "--home", str(tmp_path / "elsewhere"), "--key", key]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as worker:
+            try:
+                assert server.wait_for(run_id, "Succeeded") == "Succeeded"
+                status = server.send("POST", f"{FACTORY}/integrationRuntimes/field/getStatus").json()["properties"]
+            finally:
+                worker.terminate()
+        assert (status["state"], len(status["typeProperties"]["nodes"])) == ("Online", 1)

@@ -114,3 +114,13 @@ def test_an_empty_body_is_nothing() -> None:
 def test_a_form_gives_the_first_of_each_field() -> None:
     assert Request(method="POST", path="/", body=b"a=1&a=2&b=%C3%A9").form() == {"a": "1", "b": "é"}
     assert Request(method="POST", path="/", body=b"\xff").form() == {}
+
+
+def test_a_client_that_does_not_send_its_body_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("manara.server.request.READ_S", 0.05)
+
+    async def go() -> None:
+        await read_request(scope(), anyio.sleep_forever)
+
+    with pytest.raises(Problem, match="did not come within"):
+        anyio.run(go)

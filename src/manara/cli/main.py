@@ -12,6 +12,7 @@ from manara.cli.audit import audit
 from manara.cli.identity import identity
 from manara.cli.moving import bring, export
 from manara.cli.store import store
+from manara.cli.triggers import trigger
 from manara.errors import Broken, ManaraError, WrongDefinition
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ cli.add_typer(audit, name="audit")
 cli.add_typer(export, name="export")
 cli.add_typer(bring, name="import")
 cli.add_typer(store, name="store")
+cli.add_typer(trigger, name="trigger")
 
 FactoryFolder = Annotated[Path, typer.Option("--factory", "-f", help="The factory's folder.", metavar="DIR")]
 Parameters = Annotated[
