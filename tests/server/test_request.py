@@ -119,8 +119,11 @@ def test_a_form_gives_the_first_of_each_field() -> None:
 def test_a_client_that_does_not_send_its_body_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("manara.server.request.READ_S", 0.05)
 
+    async def never() -> Any:
+        await anyio.sleep_forever()
+
     async def go() -> None:
-        await read_request(scope(), anyio.sleep_forever)
+        await read_request(scope(), never)
 
     with pytest.raises(Problem, match="did not come within"):
         anyio.run(go)
