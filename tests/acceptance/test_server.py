@@ -1,5 +1,6 @@
 """The server as a process: runs survive its death, triggers fire in it, and it lets nobody in who should stay out."""
 
+import json
 import socket
 import stat
 import subprocess
@@ -121,9 +122,15 @@ def test_garbage_on_the_line_ends_nothing(tmp_path: Path, raw: bytes) -> None:
 
 def test_a_factory_in_a_folder_is_published_and_its_runs_are_seen_by_commands(tmp_path: Path) -> None:
     make_factory(tmp_path / "field", "start")
+    daily = {"recurrence": {"frequency": "Day", "interval": 1, "startTime": "2024-01-01T00:00:00Z"}}
+    reference = {"pipelineReference": {"referenceName": "load_csv", "type": "PipelineReference"}}
+    told = {"type": "ScheduleTrigger", "runtimeState": "Started", "typeProperties": daily, "pipelines": [reference]}
+    (tmp_path / "field" / "trigger").mkdir()
+    (tmp_path / "field" / "trigger" / "Daily.json").write_text(json.dumps({"name": "Daily", "properties": told}))
     home = tmp_path / "field" / "data"
     with manara_server(home, "-f", str(tmp_path / "field")) as server:
         path = factory_id("field")
+        assert server.send("GET", f"{path}/triggers/Daily").json()["properties"]["runtimeState"] == "Started"
         run_id = server.send("POST", f"{path}/pipelines/load_csv/createRun", {}).json()["runId"]
         until = clock.now().timestamp() + 30
         status = ""

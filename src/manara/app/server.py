@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from manara.server.limits import Limits
 from manara.server.site import Site
 from manara.settings import Settings, read_home
 from manara.store.documents import Documents
+from manara.store.firings import STARTED, forget_triggers, set_trigger_state, trigger_state
 from manara.store.journal import Journal, journal_address
 from manara.store.seal import Seal
 
@@ -160,6 +161,7 @@ class Server:
             )
             return
         told = publish(factory, site.documents, path)
+        _start_triggers(site, path, told["removed"])
         count = {name: len(ids) for name, ids in told.items() if ids}
         if count:
             self.tell(f"Published '{factory.name}': {', '.join(f'{n} {name}' for name, n in count.items())}.")
@@ -244,6 +246,16 @@ class Server:
         beside.replace(path)
         where = f"http://{LOOPBACK}:{self.ports['port']}, TLS on {self.plan.host}:{self.ports['tlsPort']}"
         self.tell(f"Ready: {where}, the gateway for Azure's clients on {LOOPBACK}:{self.ports['gatewayPort']}.")
+
+
+def _start_triggers(site: Site, path: str, removed: Sequence[str]) -> None:
+    """Start the triggers that the folder says are started, unless somebody has started or stopped them since."""
+    for gone in removed:
+        forget_triggers(site.journal, gone)
+    for document in site.documents.inside(path, f"{FACTORIES}/triggers"):
+        is_started = document.body.get("properties", {}).get("runtimeState") == STARTED
+        if is_started and trigger_state(site.journal, document.id) is None:
+            set_trigger_state(site.journal, document.id, document.parent, STARTED)
 
 
 def _wake(*each: Worker | Scheduler) -> None:
