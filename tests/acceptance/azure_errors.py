@@ -17,7 +17,7 @@ from azure.mgmt.resource import ResourceManagementClient
 SUBSCRIPTION = "22222222-2222-2222-2222-222222222222"
 GROUP, FACTORY = "errors", "errors-factory"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-TENANT = os.environ["AZURE_TENANT_ID"]
+TENANT = os.environ.get("AZURE_TENANT_ID", "")
 
 
 def credential(client: str, secret: str) -> ClientSecretCredential:
