@@ -140,7 +140,7 @@ class Scheduler:
         for change in changes(told, found, before) if before is not None else ():
             with world.journal.transaction():
                 body = {"event": change.body()}
-                fire_once(world, document, begin(document, f"{change.moment} {_turn(state, change.kind)}", body))
+                fire_once(world, document, begin(document, change.moment, body))
         seen = {blob.path: blob.tag for blob in found}
         if seen != before:
             keep_mark(world.journal, state.id, {**state.mark, "seen": seen})
@@ -274,8 +274,3 @@ def _one_upstream(world: World, document: Document, name: str) -> windows.Upstre
 def _told(document: Document) -> Mapping[str, Any]:
     told = document.body.get("properties", {}).get("typeProperties")
     return told if isinstance(told, Mapping) else {}
-
-
-def _turn(state: TriggerState, kind: str) -> str:
-    """Return what tells a file that went, came back the same and went again from its first going."""
-    return str(len(state.mark.get("seen") or {})) if kind.endswith("Deleted") else ""
