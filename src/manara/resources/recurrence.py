@@ -39,6 +39,8 @@ class Recurrence:
 
 def read(recurrence: Mapping[str, Any], start: datetime) -> Recurrence:
     """Return what a recurrence means; `start` is its beginning where it has no `startTime`."""
+    if not isinstance(recurrence, Mapping):
+        raise _wrong("form", recurrence, "an object")
     frequency = _frequency(recurrence.get("frequency"))
     there = zone_of(recurrence)
     given = recurrence.get("schedule") or {}
@@ -73,9 +75,9 @@ def instant(value: Any, there: tzinfo, name: str) -> datetime:
     """Return the moment that a text gives: on the clock of the zone unless it says its offset."""
     try:
         moment = datetime.fromisoformat(str(value).strip())
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else in_utc(moment, there)
+    except (ValueError, OverflowError):
         raise _wrong(name, value, "a time such as 2026-01-31T08:00:00") from None
-    return moment.astimezone(UTC) if moment.tzinfo else in_utc(moment, there)
 
 
 def in_utc(local: datetime, there: tzinfo) -> datetime:

@@ -301,3 +301,42 @@ def test_marks_are_json_that_people_can_read(world: World) -> None:
     state = trigger_state(world.journal, f"{FACTORY}/triggers/T")
     assert state is not None
     assert json.loads(json.dumps(state.mark)) == {"last": "2024-03-30T01:00:00.0000000Z"}
+
+
+@pytest.mark.parametrize(
+    ("recurrence", "pipelines"),
+    [
+        ("soon", [{"pipelineReference": REFERENCE}]),
+        ({"frequency": "Hour", "startTime": "0001-01-01T00:00:00", "timeZone": "Tokyo Standard Time"}, []),
+        ({"frequency": "Hour", "startTime": "2024-03-30T00:00:00Z"}, ["Load"]),
+    ],
+    ids=["a recurrence that is text", "a start before the calendar", "pipelines that are text"],
+)
+def test_a_definition_of_a_wrong_form_does_not_end_the_scheduler(
+    world: World, recurrence: Any, pipelines: list[Any]
+) -> None:
+    with clock.frozen(START):
+        told = {"type": "ScheduleTrigger", "typeProperties": {"recurrence": recurrence}, "pipelines": pipelines}
+        world.put("triggers", "A", told)
+        set_trigger_state(world.journal, f"{FACTORY}/triggers/A", FACTORY, STARTED)
+    hourly(world)
+    world.look(hours=1)
+    assert len(world.firings()) == 1
+
+
+def test_files_that_come_while_a_trigger_is_stopped_are_not_fired_for(world: World) -> None:
+    inbox = world.root / "lake" / "box"
+    inbox.mkdir(parents=True)
+    told = {"blobPathBeginsWith": "/box/blobs/", "events": ["Microsoft.Storage.BlobCreated"]}
+    with clock.frozen(START):
+        world.put("linkedservices", "Lake", {"type": "FileServer", "typeProperties": {"host": "lake"}})
+        world.trigger("BlobEventsTrigger", told, {"a": "@triggerBody().fileName"})
+    world.look(seconds=1)
+    with clock.frozen(START + timedelta(seconds=10)):
+        set_trigger_state(world.journal, f"{FACTORY}/triggers/T", FACTORY, "Stopped")
+        (inbox / "meanwhile.csv").write_text("x")
+        set_trigger_state(world.journal, f"{FACTORY}/triggers/T", FACTORY, STARTED)
+    world.look(seconds=20)
+    (inbox / "after.csv").write_text("x")
+    world.look(seconds=30)
+    assert [each.body["event"]["fileName"] for each in world.firings()] == ["after.csv"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from manara import clock
-from manara.errors import ManaraError
+from manara.errors import ManaraError, WrongDefinition
 from manara.expr import resolve
 from manara.resources.parameters import bind_parameters, open_values
 from manara.resources.published import Snapshots
@@ -99,7 +99,10 @@ def pipelines_of(document: Document) -> list[Mapping[str, Any]]:
     """Return what a trigger starts: `pipelines`, or the one `pipeline` of a tumbling window."""
     properties = document.body.get("properties", {})
     single = properties.get("pipeline")
-    return [single] if single else list(properties.get("pipelines") or [])
+    told = [single] if single else properties.get("pipelines") or []
+    if not isinstance(told, list) or not all(isinstance(each, Mapping) for each in told):
+        raise WrongDefinition("The pipelines of a trigger are a list of objects.", where="properties.pipelines")
+    return told
 
 
 def _names(firing: Firing) -> dict[str, Any]:

@@ -52,6 +52,9 @@ MISSED = timedelta(seconds=60)
 """A moment that is fired later than this was missed: the setting `trigger.missed` says what becomes of it."""
 
 MOST_AT_ONCE = 500
+_UNFORESEEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a definition of a form that nobody foresaw may raise: it must not end the server of all the others."""
+
 _OVER = (SUCCEEDED, FAILED, CANCELLED)
 
 
@@ -97,7 +100,7 @@ class Scheduler:
                 self._told.pop(state.id, None)
             except Transient:
                 raise
-            except ManaraError as error:
+            except (ManaraError, *_UNFORESEEN) as error:
                 self._complain(document, error)
 
     def _look(self, world: World, state: TriggerState, document: Document, now: datetime) -> None:
@@ -128,7 +131,7 @@ class Scheduler:
     def _watch(self, world: World, state: TriggerState, document: Document, now: datetime) -> None:
         """Fire for each file that has come or gone since the store was listed last.
 
-        What lies there when a trigger is started first is seen, and not fired for.
+        What lies there when a trigger is started is seen, and not fired for.
         """
         listed = self._listed.get(state.id)
         if listed and now < listed + timedelta(seconds=EVENTS_S):
@@ -136,14 +139,15 @@ class Scheduler:
         self._listed[state.id] = now
         told = _told(document)
         found = self._blobs(world, document, told)
-        before = state.mark.get("seen")
+        since = clock.stamp(state.since)
+        before = state.mark.get("seen") if state.mark.get("since", since) == since else None
         for change in changes(told, found, before) if before is not None else ():
             with world.journal.transaction():
                 body = {"event": change.body()}
                 fire_once(world, document, begin(document, change.moment, body))
         seen = {blob.path: blob.tag for blob in found}
-        if seen != before:
-            keep_mark(world.journal, state.id, {**state.mark, "seen": seen})
+        if seen != before or state.mark.get("since") != since:
+            keep_mark(world.journal, state.id, {**state.mark, "seen": seen, "since": since})
 
     def _blobs(self, world: World, document: Document, told: Mapping[str, Any]) -> Sequence[Blob]:
         factory, _ = world.snapshots.of(document.parent, world.documents, world.journal)
@@ -152,7 +156,7 @@ class Scheduler:
         )
         return listing(store_of(binder, factory, told), place_of(told))
 
-    def _complain(self, document: Document, error: ManaraError) -> None:
+    def _complain(self, document: Document, error: Exception) -> None:
         """Tell once that a trigger cannot fire, and why."""
         if self._told.get(document.id) != str(error):
             self._told[document.id] = str(error)
