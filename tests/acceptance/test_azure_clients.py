@@ -4,14 +4,16 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.azure_clients import environment_of
 from tests.azurite import Azurite, azurite  # noqa: F401 # a fixture
 from tests.connectors.stores.below import opened
-from tests.manara_server import ManaraServer, manara_server
+from tests.manara_server import FACTORY, SPAN, ManaraServer, manara_server
 
 from manara.testing.suites import fill, read
 
@@ -101,3 +103,31 @@ def test_each_error_of_azure_is_raised_as_its_client_knows_it(
         "reader writes": ["HttpResponseError", "AuthorizationFailed"],
         "role twice": ["ResourceExistsError", "RoleAssignmentExists"],
     }
+
+
+def test_a_blob_that_arrives_starts_a_run_with_its_name(server: ManaraServer, azurite: Azurite, tmp_path: Path) -> None:  # noqa: F811
+    store = opened("AzureBlobStorage", tmp_path, connectionString=azurite.connection_string)
+    fill(store, "events/in/old.csv", b"1")
+    server.make_factory()
+    service = {"type": "AzureBlobStorage", "typeProperties": {"connectionString": azurite.connection_string}}
+    server.put("linkedservices/Store", service)
+    value = {"value": "@pipeline().parameters.file", "type": "Expression"}
+    note = {"name": "Note", "type": "SetVariable", "typeProperties": {"variableName": "v", "value": value}}
+    declared = {"parameters": {"file": {"type": "string"}}, "variables": {"v": {"type": "String"}}}
+    server.put("pipelines/Arrived", {"activities": [note], **declared})
+    entry = {"pipelineReference": {"referenceName": "Arrived", "type": "PipelineReference"}}
+    told = {"blobPathBeginsWith": "/events/blobs/in/", "events": ["Microsoft.Storage.BlobCreated"], "scope": "/x"}
+    pipelines = [{**entry, "parameters": {"file": "@triggerBody().fileName"}}]
+    server.put("triggers/Files", {"type": "BlobEventsTrigger", "typeProperties": told, "pipelines": pipelines})
+    assert server.send("POST", f"{FACTORY}/triggers/Files/start").status_code == 200
+    runs: list[dict[str, Any]] = []
+    until = time.monotonic() + 40
+    number = 0
+    while not any(run["status"] == "Succeeded" for run in runs) and time.monotonic() < until:
+        number += 1
+        fill(store, f"events/in/new-{number}.csv", b"2")
+        time.sleep(1)
+        runs = server.send("POST", f"{FACTORY}/queryPipelineRuns", SPAN).json()["value"]
+    names = {run["parameters"]["file"] for run in runs}
+    assert names
+    assert names <= {f"new-{each}.csv" for each in range(1, number + 1)}
