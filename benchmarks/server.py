@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE, Popen
 
+import httpx
+
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
@@ -126,11 +128,13 @@ def queries(server: ManaraServer) -> None:
         ("of a pipeline", {"filters": named}),
     ):
         took = []
-        for _ in range(100):
-            began = time.perf_counter()
-            answer = server.send("POST", f"{FACTORY}/queryPipelineRuns", {**span, **more})
-            took.append(time.perf_counter() - began)
-            assert answer.status_code == 200
+        headers = {"Authorization": f"Bearer {server.sign_in()}"}
+        with httpx.Client(base_url=server.address, headers=headers) as client:
+            for _ in range(100):
+                began = time.perf_counter()
+                answer = client.post(f"{FACTORY}/queryPipelineRuns{VERSION}", json={**span, **more})
+                took.append(time.perf_counter() - began)
+                assert answer.status_code == 200
         print(f"query over {RUNS:,} runs, {name}: p99 {1000 * sorted(took)[98]:.0f} ms (goal 50)")
 
 
