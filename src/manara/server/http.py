@@ -77,6 +77,11 @@ class Application:
 
     def answer(self, request: Request, headers: dict[str, str]) -> Answer:
         """Return the answer to a request; `headers` take what every answer carries."""
+        with self.site.connected():
+            return self._logged(request, headers)
+
+    def _logged(self, request: Request, headers: dict[str, str]) -> Answer:
+        """Return the answer, an error in its form too, and log it."""
         began = clock.now()
         try:
             answer = self._answer(request, headers)

@@ -1,7 +1,9 @@
 """What all requests to a server share: its store, its factories, who is known, and what may be done."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -35,7 +37,7 @@ class Site:
     started: datetime = field(default_factory=clock.now)
     snapshots: Snapshots = field(init=False)
     _here: threading.local = field(default_factory=threading.local)
-    _open: list[Journal] = field(default_factory=list)
+    _idle: deque[Journal] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.snapshots = Snapshots(folder=self.folder, shared=self.home)
@@ -46,26 +48,54 @@ class Site:
 
     @property
     def journal(self) -> Journal:
-        """The store, by a connection of this thread."""
+        """The store, by a connection that is this thread's until it gives it back."""
         found: Journal | None = getattr(self._here, "journal", None)
         if found is None:
-            found = self._here.journal = Journal(self.address, self.seal)
-            self._open.append(found)
+            found = self._here.journal = self._take() or Journal(self.address, self.seal)
         return found
 
     @property
     def documents(self) -> Documents:
-        """The documents, by a connection of this thread."""
+        """The documents, by the connection of this thread."""
         return Documents(self.journal, self.seal)
 
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Give back, at the end of the block, the connection that this thread took in it.
+
+        So there are as many as there are requests at once: the threads that serve them come and go.
+        """
+        held = getattr(self._here, "journal", None)
+        try:
+            yield
+        finally:
+            if held is None:
+                self._give_back()
+
     def close(self) -> None:
-        """Close every connection to the store: when nobody uses the site any more."""
-        for journal in self._open:
-            journal.close()
+        """Close every connection to the store that is not in use: when nobody uses the site any more."""
+        self._give_back()
+        while self._idle:
+            self._idle.pop().close()
 
     def renew(self) -> None:
         """Let this thread open the store anew: its connection was lost."""
+        lost: Journal | None = getattr(self._here, "journal", None)
         self._here.journal = None
+        if lost is not None:
+            lost.close()
+
+    def _take(self) -> Journal | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # another thread has taken the last
+            return None
+
+    def _give_back(self) -> None:
+        journal: Journal | None = getattr(self._here, "journal", None)
+        self._here.journal = None
+        if journal is not None:
+            self._idle.append(journal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
