@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from manara.server.limits import Limits
 from manara.server.site import Site
 from manara.settings import Settings, read_home
 from manara.store.documents import Documents
-from manara.store.firings import STARTED, forget_triggers, set_trigger_state, trigger_state
+from manara.store.firings import STARTED, set_trigger_state, trigger_state
 from manara.store.journal import Journal, journal_address
 from manara.store.seal import Seal
 
@@ -99,8 +99,8 @@ class Server:
     def run(self) -> None:
         """Serve until told to stop.
 
-        Raises Conflict where a port is taken or another server has the home, and WrongDefinition where others than
-        this machine would reach it while nobody has an identity.
+        Raises Conflict where a port is taken or another server has the home, and NotAllowed where others than this
+        machine would reach it while nobody but its owner has an identity.
         """
         plan = self.plan
         with alone(plan.home), contextlib.ExitStack() as stack:
@@ -157,11 +157,11 @@ class Server:
         if changed_since(site.documents, path):
             self.tell(
                 f"The factory '{factory.name}' was changed over the API since its folder was published, and stays as "
-                f"it is. Publish the folder over it: manara import git {folder}"
+                f"it is. Publish the folder over it: manara import git {folder} --home {self.plan.home}"
             )
             return
         told = publish(factory, site.documents, path)
-        _start_triggers(site, path, told["removed"])
+        _start_triggers(site, path)
         count = {name: len(ids) for name, ids in told.items() if ids}
         if count:
             self.tell(f"Published '{factory.name}': {', '.join(f'{n} {name}' for name, n in count.items())}.")
@@ -248,10 +248,8 @@ class Server:
         self.tell(f"Ready: {where}, the gateway for Azure's clients on {LOOPBACK}:{self.ports['gatewayPort']}.")
 
 
-def _start_triggers(site: Site, path: str, removed: Sequence[str]) -> None:
+def _start_triggers(site: Site, path: str) -> None:
     """Start the triggers that the folder says are started, unless somebody has started or stopped them since."""
-    for gone in removed:
-        forget_triggers(site.journal, gone)
     for document in site.documents.inside(path, f"{FACTORIES}/triggers"):
         is_started = document.body.get("properties", {}).get("runtimeState") == STARTED
         if is_started and trigger_state(site.journal, document.id) is None:

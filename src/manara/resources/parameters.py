@@ -1,5 +1,6 @@
 """Parameters of a run: what was given, in the types that the pipeline declares."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from manara.errors import WrongDefinition
 from manara.resources.check import parameter_faults
 from manara.resources.declared import fit
 from manara.resources.model import Pipeline
+from manara.store.seal import Seal
 
 
 def bind_parameters(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,3 +40,15 @@ def open_values(pipeline: Pipeline, values: Mapping[str, Any]) -> dict[str, Any]
     declared = pipeline.properties.parameters or {}
     secure = {name for name, parameter in declared.items() if parameter.type.lower() == "securestring"}
     return {name: value for name, value in values.items() if name not in secure}
+
+
+def sealed_values(
+    pipeline: Pipeline, values: Mapping[str, Any], given: Mapping[str, Any], seal: Seal
+) -> dict[str, str]:
+    """Return what the options of a command hold of the SecureString values that were given: `sealed`, or nothing.
+
+    A worker elsewhere opens them; nothing else writes them down.
+    """
+    kept = open_values(pipeline, values)
+    secrets = {name: value for name, value in values.items() if name not in kept and name in given}
+    return {"sealed": seal.close(json.dumps(secrets))} if secrets else {}

@@ -9,6 +9,7 @@ from typing import Any
 
 from manara import clock
 from manara.errors import Conflict
+from manara.store.firings import forget_triggers
 from manara.store.journal import Journal
 from manara.store.seal import Seal
 
@@ -119,8 +120,10 @@ class Documents:
         )
 
     def delete(self, path: str) -> int:
-        """Remove the document and everything inside it; return how many documents that were."""
-        return self._journal.change("delete_documents_below", **_within(path))
+        """Remove the document and everything inside it, with the states of triggers; return how many documents."""
+        with self.transaction():
+            forget_triggers(self._journal, path)
+            return self._journal.change("delete_documents_below", **_within(path))
 
     def reseal(self) -> int:
         """Seal with the newest key what was sealed with others; return how many texts that were."""

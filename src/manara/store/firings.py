@@ -68,9 +68,9 @@ def trigger_state(journal: Journal, trigger_id: str) -> TriggerState | None:
     return _state(rows[0]) if rows else None
 
 
-def started_triggers(journal: Journal) -> list[TriggerState]:
-    """Return every trigger that is started."""
-    return [_state(row) for row in journal.rows("started_triggers")]
+def trigger_states(journal: Journal) -> list[TriggerState]:
+    """Return the state of every trigger that was ever started."""
+    return [_state(row) for row in journal.rows("trigger_states")]
 
 
 def set_trigger_state(
@@ -91,9 +91,15 @@ def keep_mark(journal: Journal, trigger_id: str, mark: Mapping[str, Any]) -> Non
 
 
 def forget_triggers(journal: Journal, path: str) -> None:
-    """Forget the states of the trigger under the resource id, and of those inside it."""
+    """Forget the trigger under the resource id, and those inside it; their runs stay as they are.
+
+    Another trigger that gets the same name begins anew: what this one has fired for is not in its way.
+    """
     own = path.lower()
-    journal.change("forget_triggers_below", id=own, from_id=f"{own}/", to_id=f"{own}0")
+    within = {"id": own, "from_id": f"{own}/", "to_id": f"{own}0"}
+    with journal.transaction():
+        journal.change("forget_triggers_below", **within)
+        journal.change("part_firings_below", **within, now=clock.stamp(clock.now()))
 
 
 def fire(journal: Journal, firing: Firing) -> bool:

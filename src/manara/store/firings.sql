@@ -1,8 +1,8 @@
 -- name: trigger_state
 select id, factory, state, since, mark from trigger_state where id = :id;
 
--- name: started_triggers
-select id, factory, state, since, mark from trigger_state where state = 'Started' order by id;
+-- name: trigger_states
+select id, factory, state, since, mark from trigger_state order by id;
 
 -- name: set_trigger_state: the mark stays where none is given
 insert into trigger_state (id, factory, state, since, mark) values (:id, :factory, :state, :since, :mark)
@@ -13,6 +13,10 @@ update trigger_state set mark = :mark where id = :id;
 
 -- name: forget_triggers_below
 delete from trigger_state where id = :id or (id >= :from_id and id < :to_id);
+
+-- name: part_firings_below: another trigger of the same name has moments of its own; these stay as they are
+update firing set trigger_id = trigger_id || ' ' || :now
+where trigger_id = :id or (trigger_id >= :from_id and trigger_id < :to_id);
 
 -- name: fire: a moment of a trigger comes once
 insert into firing

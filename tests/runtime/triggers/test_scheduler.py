@@ -19,6 +19,7 @@ from manara.settings import Settings
 from manara.store.documents import Documents
 from manara.store.firings import (
     STARTED,
+    STOPPED,
     Firing,
     change_firing,
     firings_from,
@@ -265,7 +266,8 @@ def test_of_two_that_start_an_attempt_one_does(world: World, kind: str) -> None:
     (read_by_both,) = world.firings()
     document = world.documents.get(read_by_both.trigger_id)
     assert document is not None
-    here = Here(journal=world.journal, documents=world.documents, snapshots=world.scheduler.snapshots)
+    scheduler = world.scheduler
+    here = Here(journal=world.journal, documents=world.documents, snapshots=scheduler.snapshots, seal=scheduler.seal)
     assert [start_again(here, document, read_by_both) for _ in range(2)] == [True, False]
     assert [run for run, _, _ in world.journal.unfinished()] == list(world.firings()[0].body["runIds"].values())
 
@@ -340,3 +342,36 @@ def test_files_that_come_while_a_trigger_is_stopped_are_not_fired_for(world: Wor
     (inbox / "after.csv").write_text("x")
     world.look(seconds=30)
     assert [each.body["event"]["fileName"] for each in world.firings()] == ["after.csv"]
+
+
+def test_the_runs_of_a_stopped_trigger_are_followed_to_their_end(world: World) -> None:
+    hourly(world)
+    world.look(hours=1)
+    with clock.frozen(START + timedelta(hours=1, seconds=1)):
+        set_trigger_state(world.journal, f"{FACTORY}/triggers/T", FACTORY, STOPPED)
+    world.end(world.firings()[0], "Succeeded")
+    world.look(hours=3)
+    assert [firing.status for firing in world.firings()] == ["Succeeded"]
+
+
+def test_a_trigger_that_is_made_anew_has_windows_of_its_own(world: World) -> None:
+    tumbling(world)
+    world.look()
+    before = {firing.id for firing in world.firings()}
+    world.documents.delete(f"{FACTORY}/triggers/T")
+    tumbling(world)
+    world.look(seconds=1)
+    after = world.firings()
+    assert (len(before), len(after), before & {firing.id for firing in after}) == (2, 2, set())
+
+
+def test_a_secret_that_a_trigger_gives_reaches_its_run_sealed(world: World) -> None:
+    wait = {"name": "W", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 1}}
+    told = {"recurrence": {"frequency": "Hour", "interval": 1, "startTime": "2024-03-30T00:00:00Z"}}
+    with clock.frozen(START):
+        world.put("pipelines", "Load", {"activities": [wait], "parameters": {"key": {"type": "securestring"}}})
+        world.trigger("ScheduleTrigger", told, {"key": "swordfish"})
+    world.look(hours=1)
+    command = world.journal.command(world.firings()[0].body["runIds"]["Load"])
+    assert "swordfish" not in str(command)
+    assert json.loads(world.scheduler.seal.open(command.options["sealed"])) == {"key": "swordfish"}

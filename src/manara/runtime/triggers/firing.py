@@ -7,11 +7,12 @@ from typing import Any
 from manara import clock
 from manara.errors import ManaraError, WrongDefinition
 from manara.expr import resolve
-from manara.resources.parameters import bind_parameters, open_values
+from manara.resources.parameters import bind_parameters, open_values, sealed_values
 from manara.resources.published import Snapshots
 from manara.store.documents import Document, Documents
 from manara.store.firings import FAILED, RUNNING, Firing, change_firing, fire, move_firing
 from manara.store.journal import Journal
+from manara.store.seal import Seal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class World:
     journal: Journal
     documents: Documents
     snapshots: Snapshots
+    seal: Seal
 
 
 def begin(document: Document, moment: str, outputs: Mapping[str, Any], status: str = RUNNING) -> Firing:
@@ -85,14 +87,15 @@ def _runs(
         name = str((entry.get("pipelineReference") or {}).get("referenceName"))
         pipeline = definitions.pipeline(name)
         given = resolve(entry.get("parameters") or {}, scope)
-        values = open_values(pipeline, bind_parameters(pipeline, given))
+        values = bind_parameters(pipeline, given)
         names = {
             "TriggerType": firing.trigger_type,
             "TriggerId": firing.id,
             "TriggerName": firing.trigger_name,
             "TriggerTime": clock.stamp(clock.now()),
         }
-        yield name, values, digest, {"factory": document.parent, "names": names}
+        options = {"factory": document.parent, "names": names, **sealed_values(pipeline, values, given, world.seal)}
+        yield name, open_values(pipeline, values), digest, options
 
 
 def pipelines_of(document: Document) -> list[Mapping[str, Any]]:

@@ -35,7 +35,7 @@ from manara.store.firings import (
     firings_with_status,
     keep_mark,
     move_firing,
-    started_triggers,
+    trigger_states,
 )
 from manara.store.journal import Journal
 from manara.store.runs import find_run_row
@@ -89,9 +89,14 @@ class Scheduler:
         self._news.set()
 
     def once(self, journal: Journal, now: datetime) -> None:
-        """Fire everything that is due, and note what has ended. A trigger that is wrong keeps no other from firing."""
-        world = World(journal=journal, documents=Documents(journal, self.seal), snapshots=self.snapshots)
-        for state in started_triggers(journal):
+        """Fire everything that is due, and note what has ended, of stopped triggers too.
+
+        A trigger that is wrong keeps no other from firing.
+        """
+        world = World(
+            journal=journal, documents=Documents(journal, self.seal), snapshots=self.snapshots, seal=self.seal
+        )
+        for state in trigger_states(journal):
             document = world.documents.get(state.id)
             if document is None:
                 continue
@@ -105,6 +110,8 @@ class Scheduler:
 
     def _look(self, world: World, state: TriggerState, document: Document, now: datetime) -> None:
         follow(world, document, now)
+        if not state.is_started:
+            return
         kind = str(document.body.get("properties", {}).get("type"))
         if kind == "ScheduleTrigger":
             self._schedule(world, state, document, now)

@@ -9,7 +9,6 @@ from manara.server.arm.operations import FACTORY_OPERATIONS
 from manara.server.arm.resources import group, refuse_started, shown_factory, shown_or_same
 from manara.server.site import Call
 from manara.store.documents import Document
-from manara.store.firings import forget_triggers
 
 TENANT = "72f988bf-0000-4000-8000-6d616e617261"
 """The one tenant of a server; clients may name any other, too."""
@@ -144,7 +143,6 @@ def delete_group(call: Call) -> Answer:
     with call.documents.transaction():
         refuse_started(call, call.group)
         call.documents.delete(call.group)
-        forget_triggers(call.site.journal, call.group)
     version = call.query.get("api-version", "")
     place = f"{call.base}{call.path_of(3)}/operationresults/{call.names['resourceGroupName']}?api-version={version}"
     return Answer(status=202, headers={"Location": place, "Retry-After": "0"})

@@ -13,7 +13,6 @@ from manara.server.arm.deployments import DEPLOYMENTS, Context
 from manara.server.arm.operations import match
 from manara.server.site import Call
 from manara.store.documents import Document
-from manara.store.firings import forget_triggers
 
 _PUTS = {FACTORIES: resources.put_factory, f"{FACTORIES}/integrationruntimes": runtimes.put_runtime}
 
@@ -156,7 +155,6 @@ def _remove(call: Call, path: str) -> None:
         raise _not_allowed(call, action, path)
     resources.refuse_started(call, path)
     call.documents.delete(path)
-    forget_triggers(call.site.journal, path)
 
 
 def _not_allowed(call: Call, action: str, path: str) -> Problem:

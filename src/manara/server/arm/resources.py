@@ -17,7 +17,7 @@ from manara.server.answer import Answer, Problem, bad_request, not_found
 from manara.server.arm.references import missing_reference, used_by
 from manara.server.site import Call
 from manara.store.documents import ANY, Changed, Document, tags
-from manara.store.firings import forget_triggers, trigger_state
+from manara.store.firings import trigger_state
 
 PAGE = 100
 TYPES = {segment: f"{FACTORIES}/{segment}" for segment in SEGMENTS} | {
@@ -90,7 +90,6 @@ def delete_factory(call: Call) -> Answer:
     with call.documents.transaction():
         refuse_started(call, call.path)
         gone = call.documents.delete(call.path)
-        forget_triggers(call.site.journal, call.path)
     return Answer(status=200 if gone else 204)
 
 
@@ -152,7 +151,6 @@ def delete_part(call: Call) -> Answer:
             told = f"The document cannot be deleted since it is referenced by {user}."
             raise bad_request(told, target=call.path)
         call.documents.delete(call.path)
-        forget_triggers(call.site.journal, call.path)
     return Answer(status=200)
 
 

@@ -10,7 +10,7 @@ from manara import clock
 from manara.errors import Conflict, Faults, WrongDefinition
 from manara.resources.check import check_pipeline
 from manara.resources.factory import Factory
-from manara.resources.parameters import bind_parameters, open_values
+from manara.resources.parameters import bind_parameters, open_values, sealed_values
 from manara.server.answer import Answer, Problem, bad_request, not_found
 from manara.server.arm.activity_runs import shown_activity_runs
 from manara.server.arm.queries import asked_object, filters, times
@@ -44,12 +44,9 @@ def create_run(call: Call) -> Answer:
             values = bind_parameters(pipeline, given)
         except WrongDefinition as error:
             raise bad_request(str(error), target=call.path_of(11)) from error
-        kept = open_values(pipeline, values)
-        secrets = {key: value for key, value in values.items() if key not in kept and key in given}
-        if secrets:
-            options["sealed"] = call.site.seal.close(_json(secrets))
+        options |= sealed_values(pipeline, values, given, call.site.seal)
         run_id = _run_id(call, pipeline.name)
-        journal.write_kept_command(pipeline.name, kept, digest, options, run_id=run_id)
+        journal.write_kept_command(pipeline.name, open_values(pipeline, values), digest, options, run_id=run_id)
     call.site.wake()
     return Answer(body={"runId": run_id})
 
@@ -145,7 +142,6 @@ def shown_run(call: Call, row: RunRow) -> dict[str, Any]:
         "lastUpdated": clock.stamp(row.updated),
         "annotations": [],
         "runDimension": {},
-        "isLatest": True,
     }
 
 
