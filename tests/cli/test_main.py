@@ -137,3 +137,12 @@ def test_help_answers_without_loading_what_is_heavy() -> None:
     check = "try: cli()\nexcept SystemExit: pass\nprint(sorted({'pyarrow', 'duckdb', 'sqlglot'} & set(sys.modules)))"
     told = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=True)
     assert told.stdout.endswith("[]\n")
+
+
+def test_a_library_that_is_not_there_is_told_with_its_extra() -> None:
+    script = (
+        "import sys; sys.modules['uvicorn'] = None; sys.argv[1:] = ['serve']; import manara.cli.main as m; m.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "The library 'uvicorn' is not installed. Install it with: pip install 'manara[server]'\n"

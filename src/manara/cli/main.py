@@ -14,6 +14,7 @@ from manara.cli.moving import bring, export
 from manara.cli.store import store
 from manara.cli.triggers import trigger
 from manara.errors import Broken, ManaraError, WrongDefinition
+from manara.registry import missing_library
 
 if TYPE_CHECKING:
     from manara.app import Factory
@@ -417,6 +418,9 @@ def main() -> None:
     except ManaraError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(FAILED if error.status >= 500 else WRONG_USE)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{missing_library(error)}\n")
+        sys.exit(WRONG_USE)
     except KeyboardInterrupt:
         sys.stderr.write("Stopped. What was done is in the journal; go on with: manara resume RUN\n")
         sys.exit(INTERRUPTED)
