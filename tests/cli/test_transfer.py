@@ -231,3 +231,10 @@ def test_the_token_is_not_sent_to_another_address(azure: str, monkeypatch: pytes
     monkeypatch.setattr(Azure, "elsewhere", "http://127.0.0.2:1")
     with pytest.raises(WrongDefinition, match="at another address"):
         read_azure(access(azure, token=Secret("good")))
+
+
+def test_a_folder_is_published_into_the_store_that_its_own_settings_name(folder: Path, tmp_path: Path) -> None:
+    (folder / "manara.toml").write_text('[store]\njournal = "data/elsewhere.sqlite"\n', encoding="utf-8")
+    transfer.import_git(folder, home=folder / "data", name="", subscription="", group="")
+    assert (folder / "data" / "elsewhere.sqlite").is_file()
+    assert not (folder / "data" / "journal.sqlite").exists()

@@ -31,7 +31,7 @@ from manara.server.http import Application
 from manara.server.identity.gate import Gate
 from manara.server.limits import Limits
 from manara.server.site import Site
-from manara.settings import Settings, read_home
+from manara.settings import FILE, Settings, read_home, read_settings
 from manara.store.documents import Documents
 from manara.store.firings import STARTED, set_trigger_state, trigger_state
 from manara.store.journal import Journal, journal_address
@@ -78,8 +78,23 @@ def store_address(home: Path, settings: Settings, folder: Path | None = None) ->
     return home / JOURNAL
 
 
-def open_documents(home: Path, settings: Settings, folder: Path | None = None) -> tuple[Journal, Documents]:
+def settings_of(home: Path, folder: Path | None = None) -> tuple[Settings, Path | None]:
+    """Return the settings that a home goes by, and the factory's folder that it belongs to.
+
+    A home that is the `data` of a factory's folder belongs to that, whether the folder is named or not.
+    """
+    if folder is None and home.name == "data" and (home.parent / FILE).is_file():
+        folder = home.parent
+    return read_settings(folder or home), folder
+
+
+def open_documents(home: Path, folder: Path | None = None) -> tuple[Journal, Documents]:
     """Return the store of a home and its documents. The journal is for the caller to close."""
+    settings, folder = settings_of(home, folder)
+    return _open(home, settings, folder)
+
+
+def _open(home: Path, settings: Settings, folder: Path | None = None) -> tuple[Journal, Documents]:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     seal = seal_of(home, settings)
     journal = Journal(store_address(home, settings, folder), seal)
@@ -338,7 +353,7 @@ def join(home: Path, settings: Settings, key: str, listener: Callable[[Any], Non
     Without a key, as one of the server's own. Returns how many runs ended here. Raises NotFound for a key that opens
     no integration runtime.
     """
-    journal, documents = open_documents(home, settings)
+    journal, documents = _open(home, settings)
     with contextlib.closing(journal):
         runtime = _runtime_of(documents, key) if key else ""
         seal: Seal = seal_of(home, settings)

@@ -68,10 +68,9 @@ def list_rows(
 @contextmanager
 def _journal(home: Path | None, folder: Path | None) -> Iterator["Journal"]:
     from manara.app.server import home_of, open_documents
-    from manara.settings import read_settings
 
     where = (home or home_of(folder)).absolute()
-    journal, _ = open_documents(where, read_settings(folder or where), folder)
+    journal, _ = open_documents(where.absolute(), folder)
     with closing(journal):
         yield journal
 

@@ -25,7 +25,6 @@ from manara.server.identity.keys import Keys
 from manara.server.identity.principals import Made
 from manara.server.identity.rbac import decide
 from manara.server.identity.roles import assign, find_role, place, read_rights
-from manara.settings import read_settings
 from manara.store.audit import append_audit
 from manara.store.documents import Documents
 from manara.store.journal import Journal
@@ -46,7 +45,7 @@ class Desk:
     def open(cls, home: Path | None, folder: Path | None, *, as_json: bool) -> Iterator["Desk"]:
         """Open the store of a home, of a factory's folder, or of this user."""
         where = (home or home_of(folder)).absolute()
-        journal, documents = open_documents(where, read_settings(folder or where), folder)
+        journal, documents = open_documents(where.absolute(), folder)
         with contextlib.closing(journal):
             yield cls(home=where, journal=journal, documents=documents, as_json=as_json)
 

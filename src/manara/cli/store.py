@@ -28,13 +28,12 @@ def key() -> None:
 def change_key(home: Home = None, factory: Folder = None) -> None:
     """Seal everything anew: with a new key, and the old one is forgotten. Stop the server first."""
     from manara.app import seal_of
-    from manara.app.server import alone, home_of, store_address
-    from manara.settings import read_settings
+    from manara.app.server import alone, home_of, settings_of, store_address
     from manara.store.documents import Documents
     from manara.store.journal import Journal
 
     where = (home or home_of(factory)).absolute()
-    settings = read_settings(factory or where)
+    settings, factory = settings_of(where, factory)
     with alone(where):
         old = seal_of(where, settings)
         seal = old if settings.store_key else old.add_key()

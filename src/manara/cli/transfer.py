@@ -18,7 +18,6 @@ from manara.resources.published import FACTORIES, GROUP, SUBSCRIPTION, factory_i
 from manara.resources.template.export import PARAMETERS_FILE, TEMPLATE_FILE, export_template
 from manara.resources.template.git import VAULT, Layout, layout_of_template
 from manara.resources.template.read import check_template, read_json, read_values
-from manara.settings import read_settings
 from manara.store.documents import Documents
 
 
@@ -85,7 +84,7 @@ def _put(layout: Layout, out: Path | None, home: Path | None, *, force: bool) ->
 def _publish(factory: Factory, home: Path | None, name: str, subscription: str, group: str) -> None:
     path = factory_id(name or factory.name, subscription or SUBSCRIPTION, group or GROUP)
     where = home_of(None) if home is None else home
-    journal, documents = open_documents(where, read_settings(where))
+    journal, documents = open_documents(where.absolute())
     try:
         told = publish(factory, documents, path)
     finally:
@@ -105,7 +104,7 @@ def _from_store(home: Path | None, wanted: str) -> Factory:
     where = home_of(None) if home is None else home
     if not where.is_dir():
         raise NotFound(f"There is no folder '{where}'.", advice="Name the home of a server with --home.")
-    journal, documents = open_documents(where, read_settings(where))
+    journal, documents = open_documents(where.absolute())
     try:
         return factory_of(documents.below(_find(documents, wanted)), where, where)
     finally:
