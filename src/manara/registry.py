@@ -20,6 +20,8 @@ EXTRAS = {
     "fastavro": "avro",
     "cramjam": "snappy",
     "deltalake": "delta",
+    "babel": "harmonise",
+    "rapidfuzz": "harmonise",
     "fastexcel": "excel",
     "xlsxwriter": "excel",
     "paramiko": "sftp",

@@ -167,6 +167,7 @@ KINDS: dict[str, type[Resource]] = {
 
 TEXTS = {
     "contract": (".yaml", ".yml"),
+    "subject": (".yaml", ".yml"),
     "script": (".sql",),
     "local/notebook": (".py", ".ipynb"),
     "local/procedure": (".sql",),
