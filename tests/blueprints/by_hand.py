@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from math import ceil
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -187,6 +188,57 @@ def wastage(months: Mapping[Key, Month]) -> dict[str, float]:
             thrown[item] += month.discarded
             left[item] += month.discarded + month.dispensed
     return {item: thrown[item] / left[item] for item in left if left[item]}
+
+
+# The forecast
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What the three ways say of a month from the reports before it."""
+
+    median: float
+    amc: float
+    last: float
+
+
+def guess(series: Mapping[date, Month], when: date) -> Guess | None:
+    """Return what is said of `when`, looking at no month from `when` on; None without a report in six months."""
+    known = {month: row.dispensed for month, row in series.items() if month < when and row.dispensed is not None}
+    near = [known[past] for past in (back(when, n) for n in range(1, 7)) if past in known][:3]
+    if not near:
+        return None
+    return Guess(median(known.values()), sum(near) / len(near), near[0])
+
+
+def forecast_errors(months: Mapping[Key, Month]) -> dict[tuple[str, str, str], float]:
+    """Return the mean error by item, part (choice, test) and way; the last quarter of the months is the test."""
+    misses: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    judged = [
+        (place[1], when, told, month.dispensed)
+        for place, series in by_item_and_place(months).items()
+        for when, month in series.items()
+        if month.dispensed is not None and (told := guess(series, when))
+    ]
+    split = sorted({when for _, when, _, _ in judged})
+    first_tested = split[ceil(len(split) * 0.75) - 1]
+    for item, when, told, actual in judged:
+        for way in ("median", "amc", "last"):
+            misses[item, "choice" if when < first_tested else "test", way].append(abs(getattr(told, way) - actual))
+    return {key: sum(found) / len(found) for key, found in misses.items()}
+
+
+def forecasts(months: Mapping[Key, Month]) -> dict[tuple[str, str], float]:
+    """Return by place and item what is expected a month after the newest, by the way with the least error before."""
+    errors = forecast_errors(months)
+    after = back(max(when for _, _, when in months), -1)
+    found = {}
+    for (place, item), series in by_item_and_place(months).items():
+        told = guess(series, after)
+        if told:
+            way = min(("median", "amc", "last"), key=lambda one: errors[item, "choice", one])
+            found[place, item] = float(getattr(told, way))
+    return found
 
 
 # The shipments

@@ -5,9 +5,21 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from tests.blueprints.by_hand import ByHand, Status, costs, is_on_time, lead_time, statuses, wastage
-from tests.blueprints.conftest import Tower
+from tests.blueprints.by_hand import (
+    ByHand,
+    Status,
+    back,
+    costs,
+    forecast_errors,
+    forecasts,
+    is_on_time,
+    lead_time,
+    statuses,
+    wastage,
+)
+from tests.blueprints.conftest import SMALL, Tower
 
+from manara.blueprints.supply.generate import generate_month
 from manara.blueprints.supply.report import compare, report
 
 STOCK = """
@@ -119,6 +131,34 @@ def test_wastage_is_that_by_hand(tower: Tower, by_hand: ByHand, source: str) -> 
     assert {row["item_code"]: row["wastage"] for row in rows} == pytest.approx(wastage(months))
 
 
+@pytest.mark.parametrize("source", ["dhis2", "lmis"])
+def test_the_errors_of_the_forecasts_are_those_by_hand(tower: Tower, by_hand: ByHand, source: str) -> None:
+    months = by_hand.dhis2_months()[0] if source == "dhis2" else by_hand.lmis_months()
+    rows = tower.query(
+        "select item_code, part, method, mae from forecast_error join dim_item using (item_key) "
+        f"where source = '{source}'"
+    )
+    found = {tuple(row.values())[:3]: row["mae"] for row in rows}
+    assert found == pytest.approx(forecast_errors(months))
+
+
+@pytest.mark.parametrize("source", ["dhis2", "lmis"])
+def test_the_way_with_the_least_error_before_the_test_is_used(tower: Tower, by_hand: ByHand, source: str) -> None:
+    months = by_hand.dhis2_months()[0] if source == "dhis2" else by_hand.lmis_months()
+    rows = tower.query(STOCK.format(columns="expected", table="fact_forecast", source=source))
+    assert {(row["code"], row["item_code"]): row["expected"] for row in rows} == pytest.approx(forecasts(months))
+    assert Counter(row["month"] for row in rows).keys() == {back(max(key[2] for key in months), -n) for n in (1, 2, 3)}
+
+
+def test_a_month_more_makes_a_forecast_more_and_keeps_the_last(small: Tower) -> None:
+    before = small.query("from fact_forecast where source = 'dhis2' order by all")
+    generate_month(small.lake, 5, 4, **SMALL)
+    small.run()
+    after = small.query("from fact_forecast where source = 'dhis2' order by all")
+    assert before == [row for row in after if row["made_after"] == before[0]["made_after"]]
+    assert len({row["made_after"] for row in after}) == 2
+
+
 def test_silent_facilities_are_those_that_stopped_reporting(tower: Tower, by_hand: ByHand) -> None:
     last: dict[str, object] = {}
     for place, _, month in sorted(by_hand.dhis2_months()[0], key=lambda key: key[2]):
@@ -184,4 +224,4 @@ def test_the_report_says_the_same_as_the_log(tower: Tower) -> None:
     loads = {row[0]: row[2:5] for row in sections[0].rows}
     assert all(read == loaded + refused for read, loaded, refused in loads.values())
     assert all(len(row) == len(section.columns) for section in sections for row in section.rows)
-    assert len(sections) == 9
+    assert len(sections) == 11

@@ -61,6 +61,14 @@ TITLES = {
     ),
     "wastage": ("Wastage of the last twelve months, worst first", "Discarded / (dispensed + discarded)."),
     "silent": ("Silent facilities", "No report for two months or more."),
+    "forecast": (
+        "Demand forecast: how wrong each way was, in units a month",
+        "Judged month by month on what was not known then; an item uses the way with the least error before the split.",
+    ),
+    "runs_out": (
+        "Runs out next, if nothing comes",
+        "Stock on hand against what is expected to be dispensed in the next three months.",
+    ),
     "shipments": (
         "Shipments",
         "OTIF, on time in full: every line of an order came by its scheduled day. Lead time: median.",

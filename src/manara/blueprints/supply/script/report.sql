@@ -80,6 +80,31 @@ where is_silent
 order by months_silent desc, facility, source
 limit 10;
 
+-- name: forecast
+-- Each way to forecast, over all items of a source: its error in the months that chose it, and in those after.
+select
+    upper(error.source) as "source", error.method as "way",
+    count(distinct used.item_key) filter (part = 'choice') as "used for items",
+    round(sum(mae * errors) filter (part = 'choice') / sum(errors) filter (part = 'choice'), 2) as "error before the split",
+    round(sum(mae * errors) filter (part = 'test') / sum(errors) filter (part = 'test'), 2) as "error after it",
+    strftime(max(last_month) filter (part = 'choice'), '%Y-%m') as "split after"
+from forecast_error as error
+join (select source, max(made_after) as made_after from forecast_error group by source) using (source, made_after)
+left join forecast_method as used
+    on used.source = error.source and used.item_key = error.item_key and used.made_after = error.made_after
+    and used.method = error.method
+group by error.source, error.method
+order by error.source, "error before the split", error.method;
+
+-- name: runs_out
+select
+    facility, item, upper(source) as "source", soh as "stock", round(expected, 1) as "expected a month",
+    round(cover_months, 1) as "lasts months", strftime(runs_out_in, '%Y-%m') as "runs out in"
+from forecast_now
+where runs_out_in is not null and soh > 0
+order by runs_out_in, expected desc, facility, item
+limit 8;
+
 -- name: shipments
 select
     lines as "lines",
