@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from manara.cli.screen import LiveScreen, PlainScreen, Screen, SilentScreen
 from manara.errors import ManaraError
@@ -76,24 +77,56 @@ def verdict(run: PipelineRun) -> str:
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows as a table."""
+    """Print rows as a table; each row as a list of its columns where the screen is too narrow for a table."""
     console = Console(highlight=False)
-    console.print(table_of(list(rows[0]) if rows else [], [list(row.values()) for row in rows]))
+    columns = list(rows[0]) if rows else []
+    cells = [list(row.values()) for row in rows]
+    if _wanted_width(columns, cells) <= console.width:
+        console.print(table_of(columns, cells))
+    else:
+        for number, row in enumerate(cells, start=1):
+            console.print(f"[dim]row {number:,}[/]")
+            console.print(_record(columns, row))
     console.print(f"{len(rows):,} rows", style="dim")
+
+
+_FOLDED = 24
+"""The width at which a text may fold before its table is given up."""
+
+
+def _wanted_width(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+    widths = [
+        max(len(column), *(min(_FOLDED, len(_cell(column, row[index]))) for row in rows), 1)
+        for index, column in enumerate(columns)
+    ]
+    return sum(widths) + 2 * len(widths)
+
+
+def _record(columns: Sequence[str], row: Sequence[Any]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for column, value in zip(columns, row, strict=True):
+        table.add_row(Text(column), Text(_cell(column, value)))
+    return table
 
 
 def table_of(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> Table:
     """Return rows as a table to print: numbers to the right, thousands apart, nothing for null.
 
-    A column whose name says `%` holds shares from 0 to 1.
+    A column whose name says `%` holds shares from 0 to 1; keys, ids and years are written as they are.
     """
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     for index, column in enumerate(columns):
         numbers = all(isinstance(row[index], int | float | Decimal | None) for row in rows)
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(column, value) for column, value in zip(columns, row, strict=True)))
+        table.add_row(*(Text(_cell(column, value)) for column, value in zip(columns, row, strict=True)))
     return table
+
+
+_KEY = ("_key", "_id", "year")
+"""How the names of columns end whose numbers name something and count nothing."""
 
 
 def _cell(column: str, value: Any) -> str:
@@ -102,7 +135,7 @@ def _cell(column: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}"
+        return str(value) if column.endswith(_KEY) else f"{value:,}"
     if isinstance(value, float | Decimal):
         return f"{value * 100:.1f}" if "%" in column else f"{value:,.2f}"
     return str(value)
