@@ -13,7 +13,7 @@ FLOORS = {
     5: "server scaling testing",
     4: "runtime activities connectors dataflow harmonise quality privacy warehouse indicators ml catalog monitor",
     3: "plugin blueprints web settings",
-    2: "resources expr store table registry secret pfx",
+    2: "resources expr store table period registry secret pfx",
     1: "errors clock",
 }
 ROOMS = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
