@@ -1,25 +1,15 @@
 """Whole columns of texts into dates and periods: every distinct text is read once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from manara.errors import ManaraError
 from manara.period.dates import Forms, read_date
 from manara.period.notation import Notation, read_period
+from manara.table.column import Read, read_column
 
 PERIOD = pa.struct([("start", pa.date32()), ("end", pa.date32()), ("grain", pa.string())])
 """A period as a value of a column."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """What became of a column: `values` (null for a blank or refused text) and `faults` (why a text is refused)."""
-
-    values: "pa.Array[Any]"
-    faults: "pa.Array[Any]"
 
 
 def read_dates(texts: "pa.Array[Any] | pa.ChunkedArray[Any]", forms: Forms) -> Read:
@@ -35,27 +25,3 @@ def read_periods(texts: "pa.Array[Any] | pa.ChunkedArray[Any]", notation: Notati
         return {"start": period.start, "end": period.end, "grain": period.grain.name}
 
     return read_column(texts, one, PERIOD)
-
-
-def read_column(texts: "pa.Array[Any] | pa.ChunkedArray[Any]", read: Callable[[str], Any], kind: pa.DataType) -> Read:
-    """Return what `read` makes of each text of a column; a ManaraError that it raises becomes the text's fault."""
-    column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    encoded = column.cast(pa.string()).dictionary_encode()
-    values: list[Any] = []
-    faults: list[str | None] = []
-    for text in encoded.dictionary.to_pylist():
-        value, fault = _tried(text, read)
-        values.append(value)
-        faults.append(fault)
-    return Read(
-        values=pa.array(values, kind).take(encoded.indices), faults=pa.array(faults, pa.string()).take(encoded.indices)
-    )
-
-
-def _tried(text: str | None, read: Callable[[str], Any]) -> tuple[Any, str | None]:
-    if text is None or not text.strip():
-        return None, None
-    try:
-        return read(text), None
-    except ManaraError as error:
-        return None, str(error)
