@@ -33,6 +33,13 @@ def table(name: str, kind: str = "DuckDBTable", **properties: Any) -> Json:
     return {"referenceName": name, "type": kind, "typeProperties": {"table": name, **properties}}
 
 
+def describe(_kind: str, reference: Mapping[str, Any]) -> Json:
+    """Return the definition of a dataset: that of its reference, on the linked service that it lies on here."""
+    service = "Warehouse" if str(reference["type"]).endswith("Table") else "Files"
+    properties = {"linkedServiceName": {"referenceName": service}, "typeProperties": reference["typeProperties"]}
+    return {"name": reference["referenceName"], "properties": properties}
+
+
 @dataclass(kw_only=True)
 class Place:
     """A folder with files, and a warehouse beside them."""
@@ -114,6 +121,7 @@ class Place:
             report=self.reports.append,
             root=self.folder,
             cursor=self.cursor,
+            describe=describe,
             published_type=lambda _reference: self.published,
         )
         return ACTIVITIES.find(kind)(given)

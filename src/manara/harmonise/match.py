@@ -15,9 +15,8 @@ from rapidfuzz import fuzz, process
 
 from manara.harmonise.names import bare, plain, sound
 
-Outcome = Literal["code", "alias", "exact", "normalised", "sound", "fuzzy", "outside", "ambiguous", "unmatched"]
-MATCHED: frozenset[Outcome] = frozenset({"code", "alias", "exact", "normalised", "sound", "fuzzy", "outside"})
-"""The outcomes that give a code."""
+Outcome = Literal["code", "alias", "exact", "normalised", "sound", "fuzzy", "outside", "none", "ambiguous", "unmatched"]
+"""How a name was matched; `none` where it was decided that it stands for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +123,7 @@ class Matcher:
         for place in (parent or within or "", ""):
             alias = self._aliases.get((place, plain(text)))
             if alias is not None:
-                return Match(outcome="alias", code=alias, score=100.0) if alias else Match(outcome="unmatched")
+                return Match(outcome="alias", code=alias, score=100.0) if alias else Match(outcome="none")
         entry = self._entries.get(text) or self._entries.get(text.upper())
         if (
             entry is not None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from manara.errors import BadRows, ManaraError, NotFound
-from manara.plugin.connection import ABILITIES, Connection, Mark
+from manara.plugin.connection import ABILITIES, Connection, Database, Mark
 from manara.plugin.origin import Origins, Spelling
 from manara.registry import Registry
 
@@ -247,6 +247,17 @@ class DatasetGiven:
     connection: Connection
     batch_rows: int = 65_536
     text: Callable[[str, str], str] = no_text
+
+
+@runtime_checkable
+class DatabaseTable(Protocol):
+    """A dataset that is a table: its database and its definition, for an activity that writes with statements."""
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def given(self) -> DatasetGiven: ...
 
 
 DATASETS: Registry[Callable[[DatasetGiven], Dataset]] = Registry("dataset", ABILITIES)

@@ -1,27 +1,16 @@
 """The activity QualityGate: puts landed rows against a data contract on their way into a table."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from manara.errors import WrongDefinition
 from manara.plugin.activity import Given, Output, Reference, activity
 from manara.plugin.connection import Database, Transaction
-from manara.plugin.dataset import DatasetGiven, Tally
+from manara.plugin.dataset import DatabaseTable, Tally
 from manara.quality.contract import read_contract
 from manara.quality.gate import pass_gate
 
 _QUARANTINE, _MAIN = "quarantine", "main"
-
-
-@runtime_checkable
-class WarehouseTable(Protocol):
-    """What the gate needs of the dataset of the good table: its database and its definition."""
-
-    @property
-    def database(self) -> Database: ...
-
-    @property
-    def given(self) -> DatasetGiven: ...
 
 
 @activity("QualityGate")
@@ -69,7 +58,7 @@ def _one(given: Given, references: object, field: str) -> Reference:
 def _target(given: Given, named: str) -> tuple[Database, tuple[str, str]]:
     """Return the warehouse, and schema and name of the good table; `named` is the table that the contract names."""
     dataset = given.dataset(_one(given, given.outputs, "outputs"))
-    if not isinstance(dataset, WarehouseTable) or dataset.database.dialect != "duckdb":
+    if not isinstance(dataset, DatabaseTable) or dataset.database.dialect != "duckdb":
         raise WrongDefinition(
             "The output of QualityGate is no table of a DuckDB warehouse.",
             where=f"activity '{given.name}'",
