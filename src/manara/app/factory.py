@@ -180,6 +180,10 @@ class Factory:
 
     def query(self, linked_service: str, statement: str) -> list[dict[str, Any]]:
         """Return the rows of a query on a linked service that is a database."""
+        return self.database(linked_service).query(statement).read_all().to_pylist()
+
+    def database(self, linked_service: str) -> Database:
+        """Return a linked service that is a database, opened. Raises WrongDefinition for one that is none."""
         binder = Binder(
             factory=self.definitions,
             batch_rows=self.settings.copy_batch_rows,
@@ -188,7 +192,7 @@ class Factory:
         connection = binder.connect({"referenceName": linked_service})
         if not isinstance(connection, Database):
             raise WrongDefinition(f"The linked service '{linked_service}' is no database.")
-        return connection.query(statement).read_all().to_pylist()
+        return connection
 
     @contextmanager
     def _journal(self) -> Iterator[Journal]:

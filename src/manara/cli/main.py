@@ -11,6 +11,8 @@ import typer
 from manara.cli.audit import audit
 from manara.cli.identity import identity
 from manara.cli.moving import bring, export
+from manara.cli.pack import pack
+from manara.cli.steward import steward
 from manara.cli.store import store
 from manara.cli.triggers import trigger
 from manara.errors import Broken, ManaraError, WrongDefinition
@@ -38,6 +40,8 @@ cli.add_typer(export, name="export")
 cli.add_typer(bring, name="import")
 cli.add_typer(store, name="store")
 cli.add_typer(trigger, name="trigger")
+cli.add_typer(pack, name="pack")
+cli.add_typer(steward, name="steward")
 
 FactoryFolder = Annotated[Path, typer.Option("--factory", "-f", help="The factory's folder.", metavar="DIR")]
 Parameters = Annotated[

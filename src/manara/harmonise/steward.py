@@ -1,6 +1,7 @@
 """The steward's work: the queue of unmatched values, decisions, and the rows that come back by them."""
 
 import base64
+import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -201,3 +202,22 @@ def _item(row: dict[str, Any]) -> Item:
         last_seen=row["last_seen"], status=row["status"], code=row["code"], author=row["author"],
         decided=row["decided"], note=row["note"],
     )  # fmt: skip
+
+
+def decisions(database: Database) -> list[dict[str, Any]]:
+    """Return what was decided, the oldest first: list, parent, value, code (nothing for none), author, date, note."""
+    if not tables.has_tables(database.columns):
+        return []
+    return database.query(statements()["aliases"]).read_all().to_pylist()
+
+
+def write_aliases(found: Sequence[dict[str, Any]], file: Path) -> None:
+    """Write decisions as the `aliases` file of a pack: parent, name, code, author, decided, note."""
+    beside = file.with_name(f".{file.name}.new")
+    with beside.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("parent", "name", "code", "author", "decided", "note"))
+        for row in found:
+            told = (row["parent"], row["value"], row["code"], row["author"], row["decided"], row["note"])
+            writer.writerow([cell or "" for cell in told])
+    beside.replace(file)
