@@ -35,7 +35,9 @@ def show_list(
     as_json: AsJson = False,
 ) -> None:
     """List the values that matched nothing, those of the most rows first."""
-    from manara.cli.runs import show_rows
+    from rich.console import Console
+
+    from manara.cli.runs import table_of
     from manara.harmonise.steward import queue, waiting
 
     database = _database(factory, warehouse)
@@ -43,11 +45,13 @@ def show_list(
     if as_json:
         _print_json({"value": [asdict(item) for item in items], "rowsWaiting": waiting(database)})
         return
-    show_rows([
-        {"item": item.id[:8], "list": item.list_name, "in": item.parent, "value": item.value, "rows": item.rows,
-         "nearest": _nearest(item), "decided": _decision(item)} for item in items
-    ])  # fmt: skip
-    sys.stdout.write(f"{waiting(database):,} rows wait.\n")
+    rows = [
+        [item.id[:8], item.list_name, item.parent, item.value, item.rows, _nearest(item), _decision(item)]
+        for item in items
+    ]
+    console = Console(highlight=False)
+    console.print(table_of(["item", "list", "in", "value", "rows", "nearest", "decided"], rows))
+    console.print(f"{len(items):,} values, {waiting(database):,} rows wait.", style="dim")
 
 
 @steward.command()

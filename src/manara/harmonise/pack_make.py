@@ -20,8 +20,8 @@ LANGUAGES = ("en", "fr", "es", "pt", "ar", "ru", "zh", "fa", "ps", "sw", "de", "
 
 
 _NO_COUNTRIES = frozenset({
-    "ANT", "ASC", "BUR", "CPT", "DDR", "DGA", "FXX", "NTZ", "QUU", "SCG", "SUN", "TAA", "TMP", "YMD", "YUG", "ZAR", "XAA",
-    "XBB", "ZZZ",
+    "ANT", "ASC", "BUR", "CPT", "DDR", "DGA", "FXX", "NTZ", "QUU", "SCG", "SUN", "TAA", "TMP", "YMD", "YUG", "ZAR",
+    "XAA", "XBB", "ZZZ",
 })  # fmt: skip
 """Codes of what is no country any more, of parts of one, and of none."""
 

@@ -91,7 +91,7 @@ class Harmoniser:
     ) -> pa.RecordBatch:
         encoded = _distinct(batch, reader.takes)
         findings = [self._finding(values, reader, known) for values in _split(encoded.dictionary, len(reader.takes))]
-        counted = Counter(encoded.indices.to_pylist())
+        counted = Counter({each["values"]: each["counts"] for each in pc.value_counts(encoded.indices).to_pylist()})
         for index, finding in enumerate(findings):
             self.counts.outcomes[reader.column.to][finding.outcome] += counted[index]
         bad = {index for index, finding in enumerate(findings) if finding.outcome not in _GOOD}
