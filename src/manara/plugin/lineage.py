@@ -6,15 +6,18 @@ its linked service, and the path or table there.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from manara.plugin.activity import Given, Reference
+from manara.table.lineage_told import How, ReadColumn, Script
 
 LINEAGE = "lineage"
 """The field of an activity's output that holds its lineage."""
 
-How = Literal["IDENTITY", "TRANSFORMATION", "AGGREGATION"]
-"""How a value came to be, in OpenLineage's words: as it was, computed from one row, or from several."""
+__all__ = ["Asset", "From", "How", "Lineage", "asset_of", "of_columns", "of_script", "read_lineage", "table_asset"]
+
+MOST_TOLD = 1000
+"""How many assets or files of a kind an output names: the journal stays small, whatever is copied."""
 
 _PATH = ("container", "fileSystem", "bucketName", "folderPath", "fileName", "relativeUrl")
 _TABLE = ("tableName", "collectionName", "collection", "path")
@@ -39,23 +42,43 @@ class From:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """What was read, what was written, and for each written asset which of its columns came from where."""
+    """What was read, what was written, and for each written asset which of its columns came from where.
+
+    `unclear` says of written assets why columns could not be followed. Where many files of one folder were read, the
+    folder is the input, and `files` are their paths below it; the first thousand are told, and how many more there are.
+    """
 
     inputs: tuple[Asset, ...] = ()
     outputs: tuple[Asset, ...] = ()
     columns: Mapping[Asset, Mapping[str, tuple[From, ...]]] = field(default_factory=dict)
+    unclear: Mapping[Asset, str] = field(default_factory=dict)
+    deleted: tuple[Asset, ...] = ()
+    files: tuple[str, ...] = ()
 
     def told(self) -> dict[str, Any]:
         """Return what goes into the activity's output: `{"lineage": {"inputs": [...], "outputs": [...]}}`.
 
         Each output carries `columns`: the column's name to a list of `{"namespace", "name", "column", "how"}`.
         """
-        outputs = [
-            _asset(each)
-            | {"columns": {name: [_from(one) for one in found] for name, found in self.columns.get(each, {}).items()}}
-            for each in self.outputs
-        ]
-        return {LINEAGE: {"inputs": [_asset(each) for each in self.inputs], "outputs": outputs}}
+        told: dict[str, Any] = {
+            "inputs": [_asset(each) for each in self.inputs[:MOST_TOLD]],
+            "outputs": [self._output(each) for each in self.outputs[:MOST_TOLD]],
+        }
+        for name, found in (("inputs", self.inputs), ("outputs", self.outputs)):
+            if len(found) > MOST_TOLD:
+                told[f"{name}LeftOut"] = len(found) - MOST_TOLD
+        if self.deleted:
+            told["deleted"] = [_asset(each) for each in self.deleted[:MOST_TOLD]]
+            told["deletedLeftOut"] = max(0, len(self.deleted) - MOST_TOLD)
+        if self.files:
+            told["files"] = list(self.files[:MOST_TOLD])
+            told["filesLeftOut"] = max(0, len(self.files) - MOST_TOLD)
+        return {LINEAGE: told}
+
+    def _output(self, asset: Asset) -> dict[str, Any]:
+        found = self.columns.get(asset, {})
+        columns = {name: [_from(one) for one in sources] for name, sources in found.items()}
+        return _asset(asset) | {"columns": columns} | ({"unclear": why} if (why := self.unclear.get(asset)) else {})
 
 
 def read_lineage(output: Mapping[str, Any]) -> Lineage | None:
@@ -74,7 +97,35 @@ def read_lineage(output: Mapping[str, Any]) -> Lineage | None:
             }
             for each in outputs
         },
+        unclear={_read_asset(each): str(each["unclear"]) for each in outputs if each.get("unclear")},
+        deleted=tuple(_read_asset(each) for each in held.get("deleted") or ()),
+        files=tuple(str(each) for each in held.get("files") or ()),
     )
+
+
+def of_script(namespace: str, script: Script) -> Lineage:
+    """Return what SQL does in a database as lineage; `namespace` is its linked service."""
+
+    def asset(name: str) -> Asset:
+        return Asset(namespace=namespace, name=name)
+
+    inputs = dict.fromkeys([*script.reads, *(name for one in script.written for name in one.inputs)])
+    return Lineage(
+        inputs=tuple(asset(name) for name in inputs),
+        outputs=tuple(asset(one.table) for one in script.written),
+        columns={asset(one.table): of_columns(namespace, one.columns) for one in script.written},
+        unclear={asset(one.table): one.unclear for one in script.written if one.unclear},
+    )
+
+
+def of_columns(namespace: str, columns: Mapping[str, tuple[ReadColumn, ...]]) -> dict[str, tuple[From, ...]]:
+    """Return the origins of columns that SQL of a database tells, as lineage."""
+    return {
+        name: tuple(
+            From(asset=Asset(namespace=namespace, name=each.table), column=each.column, how=each.how) for each in found
+        )
+        for name, found in columns.items()
+    }
 
 
 def asset_of(given: Given, reference: Reference, files: Iterable[str] = ()) -> tuple[Asset, ...]:
