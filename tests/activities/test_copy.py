@@ -28,6 +28,7 @@ def test_the_output_has_the_fields_of_adf(place: Place) -> None:
     details = output.pop("executionDetails")[0]
     written = (place.folder / "out.parquet").stat().st_size
     assert output.pop("throughput") > 0
+    assert output.pop("lineage")["outputs"][0]["name"] == "out.parquet"
     assert output == {
         "dataRead": 12, "dataWritten": written, "filesRead": 1, "filesWritten": 1, "rowsRead": 2, "rowsCopied": 2,
         "copyDuration": 1, "errors": [], "effectiveIntegrationRuntime": "AutoResolveIntegrationRuntime (local)",

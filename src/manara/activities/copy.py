@@ -9,6 +9,7 @@ from typing import Any
 
 from manara.activities.copy_figures import Figures
 from manara.activities.copy_lane import by_duckdb
+from manara.activities.copy_lineage import copy_lineage
 from manara.activities.copy_log import CopyLog
 from manara.activities.copy_settings import CopySettings, copy_settings
 from manara.activities.copy_stream import Stream
@@ -16,6 +17,7 @@ from manara.activities.mapping import Translation, translation
 from manara.errors import Cancelled, ManaraError, WrongDefinition
 from manara.plugin.activity import Given, Output, activity
 from manara.plugin.dataset import AfterFile, ByParts, Dataset, InParts, Part
+from manara.plugin.lineage import safely
 
 _SMALL_BYTES = 4 << 20
 _TINY_BYTES = 1 << 20
@@ -62,6 +64,8 @@ class _Copy:
             self._log.forget()
         told = self._log.outputs()
         output = self._figures.output(self._log.shown, _lane(streams), self._parallel) | told
+        parts = [(part.name, str(getattr(target, "path", "") or "")) for part, target in pairs or ()]
+        output |= safely(lambda: copy_lineage(self._given, self._settings, source, streams, parts))
         for stream in streams:
             output |= stream.added
             if stream.tally.cursor is not None:

@@ -26,6 +26,7 @@ def by_duckdb(stream: Stream, source: Dataset, sink: Dataset) -> str:
     if isinstance(relation, str):
         return relation
     mapper = Mapper(stream.told, relation.schema, refuse=stream.misfit)
+    stream.columns = mapper.pairs(relation.schema)
     mapped = _mapped(relation, mapper)
     why_not = sink.takes(settings.sink, mapped) if mapper.is_plain else "values are converted"
     return why_not or _done(stream, mapped, sink)

@@ -37,7 +37,8 @@ class Stream:
 
     `reading` is what the source has done, `tally` what has reached the sink; `added` what the sink adds to the
     output. `was_read` says whether the sink took the rows: it does not where an earlier attempt has committed them.
-    `why_not` tells why DuckDB's lane was not taken. A stream that `is_small` needs no threads.
+    `why_not` tells why DuckDB's lane was not taken. `columns` are the mapped ones: the source's name, the sink's, and
+    whether values are converted. A stream that `is_small` needs no threads.
     """
 
     given: Given
@@ -50,6 +51,7 @@ class Stream:
     added: dict[str, Any] = field(default_factory=dict)
     was_read: bool = False
     why_not: str = ""
+    columns: tuple[tuple[str, str, bool], ...] = ()
     is_small: bool = False
     _unread: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -74,6 +76,7 @@ class Stream:
         self.figures.data_expected = self.figures.data_expected or self.reading.data_expected
         self.figures.counts_rows = self.reading.counts_rows
         mapper = Mapper(self.told, rows.schema, refuse=self.misfit)
+        self.columns = mapper.pairs(rows.schema)
         batches = mapper.batches(self._counted(rows))
         # Reading, converting and writing each have a thread, unless there is too little to do for that to pay.
         taken: Generator[pa.RecordBatch, None, None] = batches if self.is_small else ahead(batches, _CONVERTED_AHEAD)

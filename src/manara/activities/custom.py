@@ -13,6 +13,7 @@ from manara.activities.process import CommandFailed, print_to, run_program
 from manara.errors import NotAllowed, SourceMissing, WrongDefinition
 from manara.plugin.activity import Given, Output, Reference, activity
 from manara.plugin.connection import Store
+from manara.plugin.lineage import declared
 
 _KEEP_DAYS = 30
 _OUTPUT_BYTES = 2 << 20
@@ -58,6 +59,7 @@ def custom(given: Given) -> Output:
         "exitcode": code,
         "outputs": [str(printed.out), str(printed.err)],
         **added,
+        **declared(given),
         "effectiveIntegrationRuntime": "AutoResolveIntegrationRuntime (local)",
     }
 

@@ -12,6 +12,7 @@ from manara.errors import ManaraError, WrongDefinition
 from manara.plugin.activity import Given, Output, activity
 from manara.plugin.connection import Store
 from manara.plugin.dataset import Deletable, Doomed
+from manara.plugin.lineage import Asset, Lineage, asset_of, safely
 
 _HEADER = ("Name", "Category", "Status", "Error")
 _MOST_AT_A_TIME = 64
@@ -55,7 +56,13 @@ def delete(given: Given) -> Output:
         "maxConcurrentConnections": _at_a_time(wanted),
         "executionDuration": round(time.monotonic() - started),
         **log.told(),
+        **safely(lambda: _lineage(given, reference, rows)),
     }
+
+
+def _lineage(given: Given, reference: Mapping[str, Any], rows: Sequence[Row]) -> Lineage:
+    namespace = asset_of(given, reference)[0].namespace
+    return Lineage(deleted=tuple(Asset(namespace=namespace, name=row[0]) for row in rows if row[2] == "Deleted"))
 
 
 def _yes(value: object) -> bool:

@@ -192,6 +192,13 @@ class Mapper:
         """The places of the source's columns (from 0) in the order of the sink's."""
         return self._taken
 
+    def pairs(self, source: pa.Schema) -> tuple[tuple[str, str, bool], ...]:
+        """Return the source's name of each column, the sink's, and whether its values are converted."""
+        names = self.schema.names
+        return tuple(
+            (source.names[index], names[place], place in self._conversions) for place, index in enumerate(self._taken)
+        )
+
     def batches(self, rows: Iterable[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
         """Yield the rows under the sink's names and types. A row with a value that does not fit is refused whole."""
         for batch in rows:

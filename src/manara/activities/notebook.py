@@ -12,6 +12,7 @@ from typing import Any
 from manara.activities.process import CommandFailed, print_to, run_program
 from manara.errors import NotFound, WrongDefinition
 from manara.plugin.activity import Given, Output, activity
+from manara.plugin.lineage import declared
 from manara.resources.notebooks import FOLDER, NOTEBOOKS, script_name
 
 _KEEP_DAYS = 30
@@ -29,14 +30,14 @@ def databricks_notebook(given: Given) -> Output:
     """
     texts = {name: _text(value) for name, value in _mapping(given, "baseParameters").items()}
     seconds, value = _run(given, "DatabricksNotebook", widgets=texts)
-    return _of_databricks(seconds, {"runOutput": _json_or_text(value)})
+    return _of_databricks(seconds, {"runOutput": _json_or_text(value)}) | declared(given)
 
 
 @activity("DatabricksSparkPython")
 def databricks_python(given: Given) -> Output:
     """Run the script for `pythonFile` with `parameters` as its arguments (`sys.argv`)."""
     seconds, _ = _run(given, "DatabricksSparkPython", arguments=_list(given, "parameters"))
-    return _of_databricks(seconds, {})
+    return _of_databricks(seconds, {}) | declared(given)
 
 
 @activity("SynapseNotebook")
@@ -47,14 +48,14 @@ def synapse_notebook(given: Given) -> Output:
     """
     values = {name: _typed(given, name, told) for name, told in _mapping(given, "parameters").items()}
     seconds, value = _run(given, "SynapseNotebook", values=values)
-    return _of_synapse(seconds, {"exitValue": value})
+    return _of_synapse(seconds, {"exitValue": value}) | declared(given)
 
 
 @activity("SparkJob")
 def spark_job(given: Given) -> Output:
     """Run the script for `sparkJob` with `args` as its arguments (`sys.argv`)."""
     seconds, _ = _run(given, "SparkJob", arguments=_list(given, "args"))
-    return _of_synapse(seconds, {})
+    return _of_synapse(seconds, {}) | declared(given)
 
 
 def _run(

@@ -10,12 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from manara.activities.plain import OUTPUT_BYTES, plain_rows
+from manara.activities.watched import Watched
 from manara.errors import WrongDefinition
 from manara.plugin.activity import Given, Output, activity
 from manara.plugin.connection import Database, Store, Transaction, Tunable
+from manara.plugin.lineage import safely
 from manara.registry import near
 from manara.resources.timespan import read_timespan
-from manara.table.batch import Batch, Runner
+from manara.table.batch import Batch
 from manara.table.dialects import dialect_of
 from manara.table.procedure import script_of
 from manara.table.statements import statements
@@ -172,12 +174,13 @@ class Results:
 
 def _run(given: Given, parts: Sequence[_Part], transaction: Transaction, written: str, spoken: str) -> Output:
     results = Results(report=given.report)
+    watched = Watched(transaction)
     for part in parts:
         results.outputs.update({name: part.values[name] for name in part.outputs})
         batch = Batch(
             written=written or spoken,
             spoken=spoken,
-            runner=_runner(transaction),
+            runner=watched,
             rows=lambda rows, part=part: results.take(rows, part.wants_rows),  # type: ignore[misc]
             count=results.count,
             values=dict(part.values),
@@ -187,11 +190,8 @@ def _run(given: Given, parts: Sequence[_Part], transaction: Transaction, written
         batch.run(part.text)
         if written == "tsql" and spoken != "tsql":
             results.outputs.update({name: _json(batch.values.get(name.lower())) for name in part.outputs})
-    return results.output()
-
-
-def _runner(transaction: Transaction) -> Runner:
-    return transaction
+    namespace = str((given.linked_service or {}).get("referenceName") or "")
+    return results.output() | safely(lambda: watched.lineage(namespace, spoken))
 
 
 def _json(value: Any) -> Any:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from manara.activities.script import Results, database_of, read_value
+from manara.activities.watched import Watched
 from manara.errors import WrongDefinition
 from manara.plugin.activity import Given, Output, activity
 from manara.plugin.connection import Transaction
+from manara.plugin.lineage import safely
 from manara.table.batch import Batch
 from manara.table.procedure import plain_name, script_of
 
@@ -26,16 +28,19 @@ def stored_procedure(given: Given) -> Output:
 
     def work(transaction: Transaction) -> Output:
         results = Results(report=given.report)
+        watched = Watched(transaction)
         batch = Batch(
             written=database.dialect,
             spoken=database.dialect,
-            runner=transaction,
+            runner=watched,
             rows=lambda rows: results.take(rows, wants_rows=False),
             count=results.count,
             procedure=lambda called: script_of(called, given.text),
         )
         batch.call(plain_name(name), values)
-        return {"recordsAffected": results.affected}
+        namespace = str((given.linked_service or {}).get("referenceName") or "")
+        told = safely(lambda: watched.lineage(namespace, database.dialect))
+        return {"recordsAffected": results.affected, **told}
 
     return database.once(given.mark, work)
 

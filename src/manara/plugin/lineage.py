@@ -4,7 +4,7 @@ The catalog reads it from the journal; so no wing needs to know the catalog. An 
 its linked service, and the path or table there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,19 @@ from manara.table.lineage_told import How, ReadColumn, Script
 LINEAGE = "lineage"
 """The field of an activity's output that holds its lineage."""
 
-__all__ = ["Asset", "From", "How", "Lineage", "asset_of", "of_columns", "of_script", "read_lineage", "table_asset"]
+__all__ = [
+    "Asset",
+    "From",
+    "How",
+    "Lineage",
+    "asset_of",
+    "declared",
+    "of_columns",
+    "of_script",
+    "read_lineage",
+    "safely",
+    "table_asset",
+]
 
 MOST_TOLD = 1000
 """How many assets or files of a kind an output names: the journal stays small, whatever is copied."""
@@ -101,6 +113,32 @@ def read_lineage(output: Mapping[str, Any]) -> Lineage | None:
         deleted=tuple(_read_asset(each) for each in held.get("deleted") or ()),
         files=tuple(str(each) for each in held.get("files") or ()),
     )
+
+
+def safely(tell: Callable[[], Lineage]) -> dict[str, Any]:
+    """Return what `tell` finds, for an output; where it fails, that the lineage is not known, and why.
+
+    Lineage is told beside the work when that is done: no fault in it may end what succeeded.
+    """
+    try:
+        return tell().told()
+    except Exception as error:  # noqa: BLE001 # see above
+        return {LINEAGE: {"inputs": [], "outputs": [], "unclear": f"{type(error).__name__}: {str(error)[:200]}"}}
+
+
+def declared(given: Given) -> dict[str, Any]:
+    """Return, for an output, what an activity that runs foreign code declares as its `inputs` and `outputs`.
+
+    Nothing where it declares none.
+    """
+
+    def told() -> Lineage:
+        inputs, outputs = (
+            tuple(asset for one in found for asset in asset_of(given, one)) for found in (given.inputs, given.outputs)
+        )
+        return Lineage(inputs=inputs, outputs=outputs)
+
+    return safely(told) if given.inputs or given.outputs else {}
 
 
 def of_script(namespace: str, script: Script) -> Lineage:
