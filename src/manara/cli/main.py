@@ -15,6 +15,7 @@ from manara.cli.pack import pack
 from manara.cli.steward import steward
 from manara.cli.store import store
 from manara.cli.triggers import trigger
+from manara.cli.warehouse import warehouse
 from manara.errors import Broken, ManaraError, WrongDefinition
 from manara.registry import missing_library
 
@@ -42,6 +43,7 @@ cli.add_typer(store, name="store")
 cli.add_typer(trigger, name="trigger")
 cli.add_typer(pack, name="pack")
 cli.add_typer(steward, name="steward")
+cli.add_typer(warehouse, name="warehouse")
 
 FactoryFolder = Annotated[Path, typer.Option("--factory", "-f", help="The factory's folder.", metavar="DIR")]
 Parameters = Annotated[
