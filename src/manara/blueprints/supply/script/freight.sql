@@ -2,7 +2,7 @@
 -- A note is a line that other lines name, together with the lines that name it: the first carries what all cost.
 
 -- note_line: each line with the line that carries its note (itself where it stands alone).
-create or replace temp view note_line as
+create or replace view note_line as
 select
     line.*,
     coalesce(freight_line_id, id) as lead_id,
@@ -10,14 +10,14 @@ select
 from shipment_line as line;
 
 -- typical_weight: the median kilograms of one pack of an item, over the lines whose weight is their own.
-create or replace temp view typical_weight as
+create or replace view typical_weight as
 select item_name, median(weight_stated / quantity) as pack_kg
 from note_line
 where not is_shared and weight_stated > 0
 group by item_name;
 
 -- missing_line: the notes that miss a line, because it lies in quarantine and is not loaded under the same id.
-create or replace temp view missing_line as
+create or replace view missing_line as
 select distinct coalesce(
     try_cast(regexp_extract(payload ->> '$."freight cost (usd)"', '^See .+ \(ID#:(\d+)\)$', 1) as bigint),
     try_cast(payload ->> '$.id' as bigint)) as lead_id
@@ -26,7 +26,7 @@ where contract = 'shipment_line' and status = 'open'
     and coalesce(try_cast(payload ->> '$.id' as bigint) not in (select id from shipment_line), true);
 
 -- note: what each shared note cost and weighed, what its lines should weigh, and why its freight cannot be shared out.
-create or replace temp view note as
+create or replace view note as
 with estimate as (
     select
         note_line.lead_id,
@@ -52,7 +52,7 @@ group by estimate.lead_id;
 
 -- note_share: what falls to each line of a note, in cents and grams: whole parts first, then one more to the lines with
 -- the largest remainders until nothing is left, so that the parts add up to what the note says.
-create or replace temp view note_share as
+create or replace view note_share as
 with line as (
     select
         note_line.id, note_line.lead_id, note.obstacle, cents, stated_grams, estimated_grams,
@@ -82,7 +82,7 @@ select
 from part;
 
 -- shipment_cost: each line's freight and weight, each with its basis. What is not known stays empty, and says why.
-create or replace temp view shipment_cost as
+create or replace view shipment_cost as
 select
     line.id,
     line.lead_id,
@@ -109,40 +109,3 @@ select
 from note_line as line
 left join note on line.is_shared and note.lead_id = line.lead_id
 left join note_share as share on share.id = line.id;
-
--- fact_shipment_line: one row for each line of the shipment list.
-create or replace temp view shipment_fact as
-select
-    line.id as line_id, line.order_number, line.note_number, cost.lead_id as note_line_id,
-    coalesce(listed.item_key, shipped.item_key) as item_key, dim_vendor.vendor_key,
-    day_key(line.scheduled_on) as scheduled_key, day_key(line.delivered_on) as delivered_key, line.country,
-    line.shipment_mode, line.fulfilled_via, line.quoted_on, line.ordered_on, line.scheduled_on, line.delivered_on,
-    line.quantity as packs, line.line_value::decimal(18, 2) as line_value_usd,
-    line.freight_stated::decimal(18, 2) as freight_stated_usd, cost.freight_usd, cost.freight_basis,
-    line.weight_stated::decimal(18, 3) as weight_stated_kg, cost.weight_kg, cost.weight_basis
-from shipment_line as line
-join shipment_cost as cost using (id)
-join dim_vendor on dim_vendor.natural_key = name_key(line.vendor_name)
-left join item_newest on item_newest.match_key = name_key(line.item_name) and item_newest.bearers = 1
-left join dim_item as listed on listed.origin = 'list' and listed.natural_key = item_newest.id
-left join dim_item as shipped on shipped.origin = 'shipment' and shipped.natural_key = name_key(line.item_name);
-
-update fact_shipment_line as held
-set order_number = fresh.order_number, note_number = fresh.note_number, note_line_id = fresh.note_line_id,
-    item_key = fresh.item_key, vendor_key = fresh.vendor_key, scheduled_key = fresh.scheduled_key,
-    delivered_key = fresh.delivered_key, country = fresh.country, shipment_mode = fresh.shipment_mode,
-    fulfilled_via = fresh.fulfilled_via, quoted_on = fresh.quoted_on, ordered_on = fresh.ordered_on,
-    scheduled_on = fresh.scheduled_on, delivered_on = fresh.delivered_on, packs = fresh.packs,
-    line_value_usd = fresh.line_value_usd, freight_stated_usd = fresh.freight_stated_usd,
-    freight_usd = fresh.freight_usd, freight_basis = fresh.freight_basis, weight_stated_kg = fresh.weight_stated_kg,
-    weight_kg = fresh.weight_kg, weight_basis = fresh.weight_basis
-from shipment_fact as fresh
-where fresh.line_id = held.line_id
-    and fresh.line_id in (select line_id from (from shipment_fact except from fact_shipment_line));
-
-insert into fact_shipment_line
-from shipment_fact
-where line_id not in (select line_id from fact_shipment_line);
-
--- All files that were loaded are in the star now.
-update load_log set in_star = true where not in_star;

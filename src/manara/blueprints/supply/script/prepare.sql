@@ -12,10 +12,6 @@ create or replace macro facility_key(name) as
 create or replace macro name_key(name) as
     trim(regexp_replace(lower(strip_accents(name)), '\s+', ' ', 'g'));
 
--- day_key: the key of a day in dim_date, such as 20240131.
-create or replace macro day_key(day) as
-    (year(day) * 10000 + month(day) * 100 + day(day))::integer;
-
 -- load_log: one row for each file whose rows have been loaded. in_star tells whether the star has been built since.
 create table if not exists load_log (
     source varchar not null,
@@ -68,80 +64,3 @@ create table if not exists shipment_line (
     unit_price double, manufacturing_site varchar, first_line boolean, weight_stated double, weight_text varchar,
     freight_stated double, freight_text varchar, freight_line_id bigint, insurance double,
     _origin varchar, _row bigint, _run varchar);
-
--- The star.
-create table if not exists dim_facility (
-    facility_key integer primary key,
-    facility_id varchar not null unique,
-    code varchar not null,
-    name varchar not null,
-    match_key varchar not null,
-    is_active boolean not null,
-    longitude double,
-    latitude double
-);
-create table if not exists dim_item (
-    item_key integer primary key,
-    origin varchar not null,
-    natural_key varchar not null,
-    item_code varchar,
-    name varchar not null,
-    net_content bigint,
-    unique (origin, natural_key)
-);
-create table if not exists dim_vendor (
-    vendor_key integer primary key,
-    natural_key varchar not null unique,
-    name varchar not null
-);
-create table if not exists dim_date (
-    date_key integer primary key,
-    day date not null unique,
-    year integer not null,
-    quarter integer not null,
-    month integer not null,
-    month_start date not null
-);
-create table if not exists fact_stock_month (
-    facility_key integer not null,
-    item_key integer not null,
-    date_key integer not null,
-    source varchar not null,
-    month date not null,
-    opening bigint,
-    received bigint,
-    dispensed bigint,
-    discarded bigint,
-    adjusted bigint,
-    closing bigint,
-    doses bigint,
-    moved_unknown bigint,
-    identity_holds boolean,
-    reported_on date,
-    primary key (facility_key, item_key, date_key, source)
-);
-create table if not exists fact_shipment_line (
-    line_id bigint primary key,
-    order_number varchar not null,
-    note_number varchar not null,
-    note_line_id bigint,
-    item_key integer not null,
-    vendor_key integer not null,
-    scheduled_key integer not null,
-    delivered_key integer not null,
-    country varchar not null,
-    shipment_mode varchar,
-    fulfilled_via varchar,
-    quoted_on date,
-    ordered_on date,
-    scheduled_on date not null,
-    delivered_on date not null,
-    packs bigint not null,
-    line_value_usd decimal(18, 2) not null,
-    freight_stated_usd decimal(18, 2),
-    freight_usd decimal(18, 2),
-    freight_basis varchar not null,
-    weight_stated_kg decimal(18, 3),
-    weight_kg decimal(18, 3),
-    weight_basis varchar not null
-);
