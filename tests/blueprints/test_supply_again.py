@@ -12,6 +12,9 @@ from tests.blueprints.conftest import SMALL, Tower, make_tower
 from manara.blueprints.supply.generate import generate_month
 from manara.blueprints.supply.report import compare
 from manara.blueprints.supply.shipments import COLUMNS
+from manara.plugin.connection import Mark
+from manara.quality.contract import read_contract
+from manara.quality.quarantine import fix, read_quarantine, release
 
 
 def test_a_second_run_on_the_same_input_changes_nothing_and_says_so(small: Tower) -> None:
@@ -72,6 +75,32 @@ def test_a_surrogate_key_is_kept_when_a_name_changes(small: Tower) -> None:
     assert {name: after[name]["facility_key"] for name in keys} == keys
     assert after[row["id"]]["name"] == "A new name"
     assert after["added"]["facility_key"] == max(keys.values()) + 1
+
+
+def test_a_row_that_people_release_reaches_the_star_at_the_next_run(small: Tower) -> None:
+    database = small.factory.database("Warehouse")
+    refused = next(row for row in read_quarantine(database) if "value.type" in row.rules)
+    fixed = fix(database, mark("fix"), refused, {"value": "7"}, author="amina")
+    text = small.factory.definitions.text("contract", "data_value")
+    assert release(
+        database,
+        mark("release"),
+        [fixed],
+        lambda _name: read_contract(text, "contract/data_value.yaml"),
+        author="amina",
+    ).released
+    measure = str(refused.payload["dataElement"]).rsplit("_", 1)[1].lower()
+    unknown = f"select count(*) from fact_stock_month where source = 'dhis2' and {measure} is null"
+    broken = "select count(*) from quality_finding where rule = 'stock-identity'"
+    before = small.value(unknown), small.value(broken)
+    small.run()
+    # The month is whole now: it is in the fact, or its stock identity can be checked, and does not hold.
+    assert (before[0] - small.value(unknown)) + (small.value(broken) - before[1]) == 1
+    assert small.run()["changed"] is False
+
+
+def mark(step: str) -> Mark:
+    return Mark(run_id="by hand", step=step, attempt=1)
 
 
 def write_csv(path: Path, rows: list[dict[str, str]]) -> None:

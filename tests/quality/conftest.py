@@ -65,7 +65,7 @@ class Gate:
 
     def refused(self) -> dict[int, list[str]]:
         """Return the reasons of the refused rows by row number."""
-        return dict(self.ask("select row_number, reasons from quarantine order by row_number"))
+        return dict(self.ask("select row_number, reasons from quarantine where status = 'open' order by 1"))
 
 
 def table(rows: Sequence[Row], columns: Sequence[str] = ()) -> pa.Table:

@@ -67,6 +67,7 @@ def test_a_landed_file_goes_through_the_gate(step: Given, warehouse: Database) -
         "rowsQuarantined": 1,
         "rowsFlagged": 0,
         "rules": {"quantity.type": 1},
+        "rowsCorrected": 0,
         "unmappedColumns": [],
         "contract": "stock",
         "contractVersion": "1.0.0",

@@ -255,12 +255,14 @@ def test_the_same_origin_again_changes_nothing(gate: Gate) -> None:
     assert gate.ask("select rule, run_id from quality_finding") == [("quantity.type", "run-2")]
 
 
-def test_a_corrected_file_empties_its_quarantine_and_no_other(gate: Gate) -> None:
+def test_a_corrected_file_resolves_its_refused_rows_and_no_other(gate: Gate) -> None:
     contract = contract_text([KEY, COUNT])
     gate.take(contract, [{"code": "a", "quantity": "x"}], origin="one.csv")
     gate.take(contract, [{"code": "b", "quantity": "y"}], origin="two.csv")
     gate.take(contract, [{"code": "a", "quantity": "1"}], origin="one.csv")
-    assert gate.ask("select origin from quarantine") == [("two.csv",)]
+    assert gate.ask("select origin, status from quarantine order by origin") == [
+        ("one.csv", "resolved"), ("two.csv", "open")
+    ]  # fmt: skip
     assert gate.ask("select origin from quality_finding") == [("two.csv",)]
 
 

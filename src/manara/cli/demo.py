@@ -92,7 +92,8 @@ def _show_comparison(console: Console, planted: Planted, opened: Factory) -> boo
 def _show_ways_on(console: Console, folder: Path) -> None:
     console.print("\nTo look further", style="bold")
     for command, what in [
-        ('query "select * from quarantine limit 5"', "refused rows, each whole, with rule and reason"),
+        ("quarantine list", "refused rows, with rule and reason; correct and release them"),
+        ("warehouse show", "the stars, as they are declared"),
         ('query "from stock_now where is_stock_out"', "where children would go without"),
         ("run supply", "run it again: nothing is loaded twice"),
     ]:

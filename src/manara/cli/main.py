@@ -12,6 +12,7 @@ from manara.cli.audit import audit
 from manara.cli.identity import identity
 from manara.cli.moving import bring, export
 from manara.cli.pack import pack
+from manara.cli.quarantine import quarantine
 from manara.cli.steward import steward
 from manara.cli.store import store
 from manara.cli.triggers import trigger
@@ -42,6 +43,7 @@ cli.add_typer(bring, name="import")
 cli.add_typer(store, name="store")
 cli.add_typer(trigger, name="trigger")
 cli.add_typer(pack, name="pack")
+cli.add_typer(quarantine, name="quarantine")
 cli.add_typer(steward, name="steward")
 cli.add_typer(warehouse, name="warehouse")
 

@@ -102,9 +102,12 @@ def notes(name: str, tables: Tables) -> exp.Expr:
     """Return the statement called `name` of gate.sql, with the names of this factory's tables put in."""
     tree = sqlglot.parse_one(_statements()[name], dialect="duckdb")
     names = {"quarantine": tables.quarantine, "quality_finding": tables.finding}
+    names |= {name: name for name in ("quarantine_fix", "quarantine_event", "gate_target")}
     for table in list(tree.find_all(exp.Table)):
         if table.name in names:
-            table.replace(tables.named(names[table.name]))
+            named = tables.named(names[table.name])
+            named.set("alias", table.args.get("alias"))
+            table.replace(named)
     return tree
 
 
@@ -115,6 +118,13 @@ def insert_quarantine(source: Mapping[str, bool], tables: Tables) -> exp.Expr:
         if place.name == "payload":
             place.replace(_payload(source))
     return tree
+
+
+def source_payloads(source: Mapping[str, bool], rows: Sequence[int]) -> exp.Expr:
+    """Return the query that gives, for some rows of the source, what quarantine would keep of them."""
+    wanted = exp.In(this=quoted(ROW), expressions=[exp.Literal.number(row) for row in rows])
+    picked = exp.select(quoted(ROW), exp.alias_(as_type(_payload(source), "VARCHAR"), "payload"))
+    return picked.from_(aliased(SOURCE, "source")).where(wanted)
 
 
 def unmapped(contract: Contract, source: Iterable[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """The gate: rows in; good ones into their table, refused ones into quarantine, and what was found beside them."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -43,27 +45,30 @@ def pass_gate(
     if not isinstance(transaction, ArrowTransaction):
         raise WrongDefinition("The gate needs tables of DuckDB.", advice="Point the output at a DuckDB linked service.")
     schema, good = target
-    homes = _homes(transaction, contract, schema, good)
+    homes = homes_of(transaction, contract, schema, good)
     tables = Tables(schema=schema, good=good, quarantine=quarantine, homes=homes)
-    notes = _notes(contract, origin, mark)
-    _prepare(transaction, contract, tables)
+    notes = notes_of(contract, origin, mark)
+    prepare(transaction, contract, tables)
     rows_read = _take(transaction, rows, report)
     source = _source_columns(transaction)
     _check_source(contract, source, origin)
-    _judge(transaction, contract, source, tables)
-    _load(transaction, contract, tables, notes)
+    corrected = apply_fixes(transaction, source, tables, notes)
+    judge_rows(transaction, contract, source, tables)
+    load_good(transaction, contract, tables, notes)
     _note(transaction, source, tables, notes)
     counts = _counted(transaction, tables, notes, rows_read)
     for temporary in ("drop_source", "drop_values", "drop_judged", "drop_good"):
-        _execute(transaction, compiled.notes(temporary, tables), {})
+        execute(transaction, compiled.notes(temporary, tables), {})
     return counts | {
+        "rowsCorrected": corrected,
         "unmappedColumns": compiled.unmapped(contract, source),
         "contract": contract.title,
         "contractVersion": contract.version,
     }
 
 
-def _notes(contract: Contract, origin: str, mark: Mark) -> dict[str, str]:
+def notes_of(contract: Contract, origin: str, mark: Mark) -> dict[str, str]:
+    """Return what the statements are told: contract, origin, run, step and moment."""
     return {
         "contract": contract.title,
         "version": contract.version,
@@ -74,7 +79,7 @@ def _notes(contract: Contract, origin: str, mark: Mark) -> dict[str, str]:
     }
 
 
-def _prepare(transaction: ArrowTransaction, contract: Contract, tables: Tables) -> None:
+def prepare(transaction: ArrowTransaction, contract: Contract, tables: Tables) -> None:
     """Make the tables that are missing, and give the good table the columns that the contract has gained."""
     for statement in _creations(contract, tables):
         transaction.execute(sql(statement))
@@ -93,7 +98,10 @@ def _prepare(transaction: ArrowTransaction, contract: Contract, tables: Tables) 
 
 
 def _creations(contract: Contract, tables: Tables) -> list[exp.Expr]:
-    names = ("create_quarantine", "create_quality_finding")
+    names = (
+        "create_quarantine", "create_quality_finding", "create_quarantine_fix", "create_quarantine_event",
+        "create_gate_target",
+    )  # fmt: skip
     return [compiled.create_good(contract, tables), *(compiled.notes(name, tables) for name in names)]
 
 
@@ -138,7 +146,35 @@ def _check_source(contract: Contract, source: Mapping[str, bool], origin: str) -
                 )
 
 
-def _judge(transaction: ArrowTransaction, contract: Contract, source: Mapping[str, bool], tables: Tables) -> None:
+def apply_fixes(
+    transaction: ArrowTransaction, source: Mapping[str, bool], tables: Tables, notes: Mapping[str, str]
+) -> int:
+    """Put released corrections over the rows that are still as they were when they were corrected; return how many."""
+    fixes = {row["row_number"]: row for row in query_rows(transaction, compiled.notes("released_fixes", tables), notes)}
+    if not fixes:
+        return 0
+    rows = transaction.query(sql(compiled.source_payloads(source, list(fixes)))).read_all().to_pylist()
+    held = [row[ROW] for row in rows if hash_of(row["payload"]) == fixes[row[ROW]]["payload_hash"]]
+    for number in held:
+        for column, value in json.loads(fixes[number]["fix"]).items():
+            named = next((name for name in source if name.lower() == column.lower()), None)
+            if named is not None:
+                change = exp.Update(
+                    this=exp.table_(SOURCE, quoted=True),
+                    expressions=[exp.EQ(this=exp.column(named, quoted=True), expression=exp.Placeholder())],
+                    where=exp.Where(this=exp.column(ROW, quoted=True).eq(exp.Literal.number(number))),
+                )
+                transaction.execute(sql(change), [value])
+    return len(held)
+
+
+def hash_of(payload: str) -> str:
+    """Return what a refused row is known by: corrections hold only for a row that is the same."""
+    return hashlib.sha256(json.dumps(json.loads(payload), sort_keys=True).encode()).hexdigest()
+
+
+def judge_rows(transaction: ArrowTransaction, contract: Contract, source: Mapping[str, bool], tables: Tables) -> None:
+    """Type the rows of the source and judge them; what is broken stands in the judged table then."""
     try:
         transaction.execute(sql(type_values(contract, source, tables)))
         transaction.execute(sql(compiled.judge(contract, rules_of(contract), tables)))
@@ -146,26 +182,29 @@ def _judge(transaction: ArrowTransaction, contract: Contract, source: Mapping[st
         raise error.at(f"contract '{contract.title}'") from error
 
 
-def _load(transaction: ArrowTransaction, contract: Contract, tables: Tables, notes: Mapping[str, str]) -> None:
+def load_good(transaction: ArrowTransaction, contract: Contract, tables: Tables, notes: Mapping[str, str]) -> None:
+    """Load the rows that nothing refused."""
     transaction.execute(sql(compiled.compare(contract, tables)))
     renew = compiled.update_good(contract, tables)
     if renew is not None:
-        _execute(transaction, renew, notes)
-    _execute(transaction, compiled.insert_good(contract, tables), notes)
+        execute(transaction, renew, notes)
+    execute(transaction, compiled.insert_good(contract, tables), notes)
 
 
 def _note(transaction: ArrowTransaction, source: Mapping[str, bool], tables: Tables, notes: Mapping[str, str]) -> None:
-    _execute(transaction, compiled.notes("forget_quarantine", tables), notes)
-    _execute(transaction, compiled.notes("forget_findings", tables), notes)
-    _execute(transaction, compiled.insert_quarantine(source, tables), notes)
-    _execute(transaction, compiled.notes("insert_findings", tables), notes)
+    told = {**notes, "schema": tables.schema, "table": tables.good}
+    execute(transaction, compiled.notes("note_target", tables), told)
+    execute(transaction, compiled.notes("resolve_quarantine", tables), notes)
+    execute(transaction, compiled.notes("forget_findings", tables), notes)
+    execute(transaction, compiled.insert_quarantine(source, tables), notes)
+    execute(transaction, compiled.notes("insert_findings", tables), notes)
 
 
 def _counted(transaction: ArrowTransaction, tables: Tables, notes: Mapping[str, str], rows_read: int) -> Counts:
     changes = {
-        row["change"]: row["rows"] for row in _query(transaction, compiled.notes("count_changes", tables), notes)
+        row["change"]: row["rows"] for row in query_rows(transaction, compiled.notes("count_changes", tables), notes)
     }
-    quarantined = _query(transaction, compiled.notes("count_quarantined", tables), notes)[0]["rows"]
+    quarantined = query_rows(transaction, compiled.notes("count_quarantined", tables), notes)[0]["rows"]
     loaded = sum(changes.values())
     if rows_read != loaded + quarantined:
         raise Broken(
@@ -180,18 +219,20 @@ def _counted(transaction: ArrowTransaction, tables: Tables, notes: Mapping[str, 
         "rowsUpdated": changes.get("updated", 0),
         "rowsUnchanged": changes.get("unchanged", 0),
         "rowsQuarantined": quarantined,
-        "rowsFlagged": _query(transaction, compiled.notes("count_flagged", tables), notes)[0]["rows"],
+        "rowsFlagged": query_rows(transaction, compiled.notes("count_flagged", tables), notes)[0]["rows"],
         "rules": {
-            row["rule"]: row["rows"] for row in _query(transaction, compiled.notes("count_findings", tables), notes)
+            row["rule"]: row["rows"] for row in query_rows(transaction, compiled.notes("count_findings", tables), notes)
         },
     }
 
 
-def _execute(transaction: ArrowTransaction, statement: exp.Expr, notes: Mapping[str, str]) -> int:
+def execute(transaction: ArrowTransaction, statement: exp.Expr, notes: Mapping[str, str]) -> int:
+    """Run a statement with the parameters that it names, and return how many rows it changed."""
     return transaction.execute(sql(statement), _used(statement, notes))
 
 
-def _query(transaction: ArrowTransaction, statement: exp.Expr, notes: Mapping[str, str]) -> list[dict[str, Any]]:
+def query_rows(transaction: ArrowTransaction, statement: exp.Expr, notes: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the rows of a query with the parameters that it names."""
     return transaction.query(sql(statement), _used(statement, notes)).read_all().to_pylist()
 
 
@@ -214,7 +255,7 @@ def _columns(transaction: ArrowTransaction) -> dict[tuple[str, str], dict[str, s
     return found
 
 
-def _homes(transaction: ArrowTransaction, contract: Contract, schema: str, good: str) -> dict[str, str]:
+def homes_of(transaction: ArrowTransaction, contract: Contract, schema: str, good: str) -> dict[str, str]:
     """Return the schema of each table that the contract reads. Raises WrongDefinition for one that is not there."""
     present = _columns(transaction) | {(schema.lower(), good.lower()): dict.fromkeys(_lower_names(contract), "")}
     homes: dict[str, str] = {}

@@ -32,15 +32,59 @@ CREATE TABLE IF NOT EXISTS quality_finding (
   noted TIMESTAMPTZ
 );
 
--- name: forget_quarantine
--- Rows of the origin that are not refused any more. Those that still are get renewed: DuckDB does not let a key be
--- deleted and inserted again in one transaction.
-DELETE FROM quarantine
-WHERE contract = $contract AND origin = $origin
+-- name: create_quarantine_fix
+-- What people have decided on refused rows: corrections beside the original, kept for as long as the row comes again
+-- as it was. `payload_hash` is that of the row that they saw.
+CREATE TABLE IF NOT EXISTS quarantine_fix (
+  quarantine_id VARCHAR PRIMARY KEY,
+  contract VARCHAR,
+  origin VARCHAR,
+  row_number BIGINT,
+  payload_hash VARCHAR,
+  fix JSON,
+  author VARCHAR,
+  noted TIMESTAMPTZ,
+  note VARCHAR,
+  approved_by VARCHAR,
+  released BOOLEAN
+);
+
+-- name: create_quarantine_event
+-- Who did what with a refused row; never changed.
+CREATE TABLE IF NOT EXISTS quarantine_event (
+  quarantine_id VARCHAR,
+  noted TIMESTAMPTZ,
+  author VARCHAR,
+  action VARCHAR,
+  note VARCHAR
+);
+
+-- name: create_gate_target
+-- Into which table the gate loads the good rows of a contract.
+CREATE TABLE IF NOT EXISTS gate_target (
+  contract VARCHAR PRIMARY KEY,
+  schema_name VARCHAR,
+  table_name VARCHAR
+);
+
+-- name: note_target
+INSERT INTO gate_target VALUES ($contract, $schema, $table)
+ON CONFLICT (contract) DO UPDATE SET schema_name = excluded.schema_name, table_name = excluded.table_name;
+
+-- name: released_fixes
+-- The corrections that hold for the rows of a file, with the row that they were made for.
+SELECT row_number, payload_hash, fix FROM quarantine_fix
+WHERE contract = $contract AND origin = $origin AND released
+ORDER BY row_number;
+
+-- name: resolve_quarantine
+-- Rows of the origin that are not refused any more stay, and say so.
+UPDATE quarantine SET status = 'resolved', run_id = $run, step = $step, noted = CAST($noted AS TIMESTAMPTZ)
+WHERE contract = $contract AND origin = $origin AND status IN ('open', 'fixed', 'rejected')
   AND row_number NOT IN (SELECT __row FROM __gate_judged WHERE refused);
 
 -- name: insert_quarantine
-INSERT INTO quarantine
+INSERT INTO quarantine AS held
 SELECT
   left(sha256(concat_ws(chr(31), $contract, $origin, judged.__row)), 32),
   $contract,
@@ -65,7 +109,11 @@ ON CONFLICT (quarantine_id) DO UPDATE SET
   run_id = excluded.run_id,
   step = excluded.step,
   noted = excluded.noted,
-  status = excluded.status;
+  status = CASE
+    WHEN held.status IN ('rejected', 'fixed')
+      AND CAST(held.payload AS VARCHAR) = CAST(excluded.payload AS VARCHAR) THEN held.status
+    ELSE excluded.status
+  END;
 
 -- name: forget_findings
 DELETE FROM quality_finding WHERE contract = $contract AND origin = $origin;
@@ -87,7 +135,8 @@ SELECT change, count(*) AS rows FROM __gate_good GROUP BY change;
 SELECT count(*) AS rows FROM __gate_judged WHERE NOT refused;
 
 -- name: count_quarantined
-SELECT count(*) AS rows FROM quarantine WHERE contract = $contract AND origin = $origin;
+SELECT count(*) AS rows FROM quarantine
+WHERE contract = $contract AND origin = $origin AND status IN ('open', 'fixed', 'rejected');
 
 -- name: count_findings
 SELECT rule, count(*) AS rows

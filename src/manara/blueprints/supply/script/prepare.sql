@@ -64,3 +64,18 @@ create table if not exists shipment_line (
     unit_price double, manufacturing_site varchar, first_line boolean, weight_stated double, weight_text varchar,
     freight_stated double, freight_text varchar, freight_line_id bigint, insurance double,
     _origin varchar, _row bigint, _run varchar);
+
+-- What people do with refused rows, as the gate keeps it; made here so that a run before the first gate can ask for it.
+create table if not exists quarantine (
+    quarantine_id varchar primary key, contract varchar, contract_version varchar, origin varchar, row_number bigint,
+    rules varchar[], reasons varchar[], payload json, run_id varchar, step varchar, noted timestamptz, status varchar);
+create table if not exists quarantine_event (
+    quarantine_id varchar, noted timestamptz, author varchar, action varchar, note varchar);
+
+-- star_built: when the star was built. released: the rows that people have released from quarantine since.
+create table if not exists star_built (built_at timestamptz);
+create or replace view released as
+select contract, origin, row_number
+from quarantine_event join quarantine using (quarantine_id)
+where action = 'release'
+    and quarantine_event.noted > coalesce((select max(built_at) from star_built), timestamptz '1900-01-01 00:00:00+00');
