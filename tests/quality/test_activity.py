@@ -58,7 +58,8 @@ def rows_of(warehouse: Database, query: str) -> list[dict[str, Any]]:
 
 
 def test_a_landed_file_goes_through_the_gate(step: Given, warehouse: Database) -> None:
-    assert quality_gate(step) == {
+    output = {name: value for name, value in quality_gate(step).items() if name not in ("lineage", "quality")}
+    assert output == {
         "rowsRead": 2,
         "rowsLoaded": 1,
         "rowsInserted": 1,

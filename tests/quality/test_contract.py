@@ -75,8 +75,24 @@ def test_keys_come_by_their_position() -> None:
         ({"customProperties": [{"property": "missingValues", "value": [9]}]}, "customProperties[0].value", "of texts"),
         ({"quality": [library(validValues=[True])]}, "quality[0].arguments.validValues[0]", "Put it in quotes."),
         ({"quality": [library()]}, "quality[0].arguments.validValues", "needs the list validValues"),
-        ({"quality": [library(validValues=["a"]) | {"mustBeLessThan": 5}]}, "quality[0]", "threshold over many rows"),
+        (
+            {"quality": [{"type": "library", "metric": "nullValues"}]},
+            "quality[0]",
+            "does not say what nullValues must be",
+        ),
+        (
+            {"quality": [{"type": "library", "metric": "nullValues", "mustBeLess": 5}]},
+            "quality[0].mustBeLess",
+            "not known",
+        ),
+        ({"quality": [{"type": "library", "metric": "nullValues", "mustBe": "few"}]}, "quality[0].mustBe", "no number"),
+        (
+            {"quality": [{"type": "library", "metric": "nullValues", "mustBe": 0, "unit": "pct"}]},
+            "quality[0].unit",
+            "rows",
+        ),
         ({"quality": [{"type": "library", "metric": "rowCount"}]}, "quality[0].metric", "'rowCount' is not checked"),
+        ({"quality": [{"type": "library", "metric": "mode"}]}, "quality[0].metric", "'mode' is not checked"),
         ({"quality": [{"type": "sql", "query": "select 1"}]}, "quality[0].type", "rule of type custom"),
     ],
 )

@@ -17,7 +17,7 @@ from manara.harmonise.tables import Target
 from manara.plugin.activity import Given, Output, Reference, activity
 from manara.plugin.connection import Transaction
 from manara.plugin.dataset import DatabaseTable, Tally
-from manara.plugin.lineage import Asset, From, Lineage, asset_of
+from manara.plugin.lineage import Asset, From, Lineage, asset_of, safely
 
 
 @activity("Harmonise")
@@ -40,7 +40,7 @@ def harmonise(given: Given) -> Output:
     else:
         output = _into_files(given, sink, columns, packs, rows)
     told = {"packs": [pack.told for pack in packs.values()]}
-    return output | told | _lineage(given, source, target, columns, rows.schema).told()
+    return output | told | safely(lambda: _lineage(given, source, target, columns, rows.schema))
 
 
 def _into_table(

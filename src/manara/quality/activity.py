@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from manara.errors import WrongDefinition
+from manara.errors import BadRows, WrongDefinition
 from manara.plugin.activity import Given, Output, Reference, activity
 from manara.plugin.connection import Database, Transaction
 from manara.plugin.dataset import DatabaseTable, Tally
+from manara.plugin.lineage import From, Lineage, asset_of, safely, table_asset
 from manara.quality.contract import read_contract
 from manara.quality.gate import pass_gate
+from manara.quality.odcs import Contract
+from manara.quality.values import sources_of
 
 _QUARANTINE, _MAIN = "quarantine", "main"
 
@@ -38,7 +41,29 @@ def quality_gate(given: Given) -> Output:
             report=given.report,
         )
 
-    return database.once(given.mark, work)
+    output = database.once(given.mark, work)
+    if output.get("stopped"):
+        raise BadRows(
+            f"The gate has stopped the load: {'; '.join(output['stopped'])}.",
+            where=f"contract '{contract.title}'",
+            advice="Nothing was loaded; refused rows are in quarantine. Mend the source, or the contract's thresholds.",
+            code="QualityGateStopped",
+        )
+    return output | safely(lambda: _lineage(given, landed, contract, target))
+
+
+def _lineage(given: Given, landed: Reference, contract: Contract, target: tuple[str, str]) -> Lineage:
+    """Return which column of the good table came from which of the source."""
+    inputs = asset_of(given, landed)
+    output = table_asset(asset_of(given, given.outputs[0])[0].namespace, *target)
+    columns = {
+        each.name: tuple(
+            From(asset=inputs[0], column=name, how="TRANSFORMATION" if each.transform_logic else "IDENTITY")
+            for name in sources_of(each)
+        )
+        for each in contract.properties
+    }
+    return Lineage(inputs=inputs, outputs=(output,), columns={output: columns})
 
 
 def _text(given: Given, name: str) -> str:

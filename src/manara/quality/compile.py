@@ -19,6 +19,10 @@ NOTES = {"_origin": "VARCHAR", "_row": "BIGINT", "_run": "VARCHAR"}
 """Where a row of the good table came from: the columns beside those of the contract."""
 
 
+_NAMED = ("quarantine_fix", "quarantine_event", "gate_target", "quality_score", "quality_check")
+"""The tables of the gate that have their names from us."""
+
+
 def number_rows(view: str) -> exp.Expr:
     """Return the statement that takes the rows of a view into the source table and numbers them from 1."""
     rows = exp.select(exp.alias_(exp.Window(this=exp.RowNumber()), ROW, quoted=True), exp.Star())
@@ -102,7 +106,7 @@ def notes(name: str, tables: Tables) -> exp.Expr:
     """Return the statement called `name` of gate.sql, with the names of this factory's tables put in."""
     tree = sqlglot.parse_one(_statements()[name], dialect="duckdb")
     names = {"quarantine": tables.quarantine, "quality_finding": tables.finding}
-    names |= {name: name for name in ("quarantine_fix", "quarantine_event", "gate_target")}
+    names |= {name: name for name in _NAMED}
     for table in list(tree.find_all(exp.Table)):
         if table.name in names:
             named = tables.named(names[table.name])

@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_camel
 from manara.errors import Fault, Faults, WrongDefinition
 from manara.plugin.activity import checker
 from manara.quality.expression import columns_of, read_expression
-from manara.quality.odcs import Contract, Property, Quality
+from manara.quality.measures import BOUNDS, REFUSED_SHARE
+from manara.quality.odcs import MEASURED, Contract, Property, Quality, ServiceLevel
 from manara.registry import near
 
 _TEXT_OPTIONS = ("pattern", "min_length", "max_length")
@@ -125,6 +126,7 @@ def _sense_faults(document: Any, file: str) -> Iterator[Fault]:
     for path, each in properties:
         yield from _property_faults(each, path, file)
     yield from _table_faults(schemas[0], properties, file)
+    yield from _sla_faults(document, {each.name for _, each in properties}, file)
 
 
 def _readable(raw: Any, path: str, read: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
@@ -196,21 +198,36 @@ def _rule_faults(rule: Quality, path: str, file: str) -> Iterator[Fault]:
     if rule.type == "sql":
         advice = "Say what must hold for a row as a rule of type custom with the engine manara."
         yield _fault(file, f"{path}.type", "A rule of type sql looks at the whole table; the gate checks rows.", advice)
-    elif rule.type == "library" and rule.metric != "invalidValues":
-        advice = "Known is: invalidValues. Use required, unique or a rule of type custom for others."
+    elif rule.type == "library" and rule.metric not in MEASURED:
+        advice = f"Known are: {', '.join(MEASURED)}. Use required, unique or a rule of type custom for others."
         yield _fault(file, f"{path}.metric", f"The metric '{rule.metric}' is not checked by the gate.", advice)
-    elif rule.type == "library" and (rule.valid_values is None or not rule.valid_values):
+    elif rule.type == "library" and rule.metric == "invalidValues" and not rule.valid_values:
         yield _fault(file, f"{path}.arguments.validValues", "invalidValues needs the list validValues.")
-    elif rule.type == "library" and _has_threshold(rule):
-        advice = "Leave out all but mustBe: 0."
-        yield _fault(file, path, "A threshold over many rows is not checked by the gate.", advice)
+    elif rule.metric == "rowCount" and ".properties[" in path:
+        told = "The metric 'rowCount' is not checked of a column."
+        yield _fault(file, f"{path}.metric", told, "Move it under the table's quality.")
+    elif rule.is_measured:
+        yield from _bound_faults(rule, path, file)
     elif rule.is_ours:
         yield from _implementation_faults(rule, path, file)
 
 
-def _has_threshold(rule: Quality) -> bool:
-    extra = rule.model_extra or {}
-    return any(key.startswith("mustBe") and not (key == "mustBe" and extra[key] == 0) for key in extra)
+def _bound_faults(rule: Quality, path: str, file: str) -> Iterator[Fault]:
+    if not rule.bounds:
+        advice = "Such as mustBeLessThan: 5, with unit: percent."
+        yield _fault(file, path, f"The rule does not say what {rule.metric} must be.", advice)
+    for key, value in rule.bounds.items():
+        if key not in BOUNDS:
+            yield _fault(file, f"{path}.{key}", "This is not known here.", f"Known are: {', '.join(BOUNDS)}.")
+            continue
+        numbers = value if key.endswith("Between") and isinstance(value, list) and len(value) == 2 else [value]
+        if key.endswith("Between") and len(numbers) != 2:
+            yield _fault(file, f"{path}.{key}", "This is a list of two numbers.", "Such as [10, 20].")
+        elif any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers):
+            yield _fault(file, f"{path}.{key}", f"{value!r} is no number.")
+    unit = (rule.model_extra or {}).get("unit", "rows")
+    if unit not in ("rows", "percent"):
+        yield _fault(file, f"{path}.unit", f"'{unit}' is not known here.", "Known are: rows and percent.")
 
 
 def _implementation_faults(rule: Quality, path: str, file: str) -> Iterator[Fault]:
@@ -242,12 +259,35 @@ def _table_faults(raw: Mapping[str, Any], properties: Sequence[tuple[str, Proper
     rules = list(_readable(raw.get("quality"), "schema[0].quality", Quality.model_validate))
     for path, rule in rules:
         yield from _rule_faults(rule, path, file)
-        if rule.type == "library":
-            yield _fault(file, path, "A library rule belongs to a property.", "Move it under the property's quality.")
+        if rule.type == "library" and rule.metric != "rowCount":
+            yield _fault(file, path, "This rule belongs to a property.", "Move it under the property's quality.")
+    yield from _share_faults(raw, file)
     ours = [*_ours(rules), *(found for path, each in properties for found in _ours(_placed(each.quality, path)))]
     yield from _repeated(((path, rule.id or path) for path, rule in ours), "id", file)
     if isinstance(listed, list) and len(properties) == len(listed):
         yield from _unknown_columns(ours, {each.name for _, each in properties}, file)
+
+
+def _share_faults(raw: Mapping[str, Any], file: str) -> Iterator[Fault]:
+    listed = raw.get("customProperties")
+    for index, each in enumerate(listed if isinstance(listed, list) else []):
+        if isinstance(each, dict) and each.get("property") == REFUSED_SHARE:
+            share = each.get("value")
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+                path = f"schema[0].customProperties[{index}].value"
+                yield _fault(file, path, f"{share!r} is no share from 0 to 1.", "Such as 0.05 for five in a hundred.")
+
+
+def _sla_faults(document: Mapping[str, Any], known: set[str], file: str) -> Iterator[Fault]:
+    """Yield the latencies that cannot be checked: of a column that is not there, or without a time."""
+    for path, level in _readable(document.get("slaProperties"), "slaProperties", ServiceLevel.model_validate):
+        if level.named.lower() not in ("latency", "freshness"):
+            continue
+        if level.seconds is None:
+            yield _fault(file, f"{path}.value", "The latency gives no time.", "Such as value: 3, unit: d.")
+        if level.column.lower() not in {name.lower() for name in known}:
+            told = f"There is no column '{level.column}'."
+            yield _fault(file, f"{path}.element", told, near(level.column, known))
 
 
 def _placed(rules: Sequence[Quality], path: str) -> list[tuple[str, Quality]]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from manara import clock
 from manara.errors import Broken, ManaraError, WrongDefinition
 from manara.plugin.connection import ArrowTransaction, Mark, Transaction
 from manara.quality import compile as compiled
+from manara.quality import measures
 from manara.quality.odcs import Contract
 from manara.quality.rules import ROW, rules_of
 from manara.quality.tables import SOURCE, Tables
@@ -54,13 +55,19 @@ def pass_gate(
     _check_source(contract, source, origin)
     corrected = apply_fixes(transaction, source, tables, notes)
     judge_rows(transaction, contract, source, tables)
-    load_good(transaction, contract, tables, notes)
+    checks = measures.measure(transaction, contract, rows_read)
+    stops = [check for check in checks if check.stops]
+    if not stops:
+        load_good(transaction, contract, tables, notes)
     _note(transaction, source, tables, notes)
-    counts = _counted(transaction, tables, notes, rows_read)
+    quality = _scored(transaction, contract, tables, notes, checks, rows_read)
+    counts = _stopped(transaction, tables, notes, rows_read, stops) if stops else {}
+    counts = counts or _counted(transaction, tables, notes, rows_read)
     for temporary in ("drop_source", "drop_values", "drop_judged", "drop_good"):
         execute(transaction, compiled.notes(temporary, tables), {})
     return counts | {
         "rowsCorrected": corrected,
+        "quality": quality,
         "unmappedColumns": compiled.unmapped(contract, source),
         "contract": contract.title,
         "contractVersion": contract.version,
@@ -100,7 +107,7 @@ def prepare(transaction: ArrowTransaction, contract: Contract, tables: Tables) -
 def _creations(contract: Contract, tables: Tables) -> list[exp.Expr]:
     names = (
         "create_quarantine", "create_quality_finding", "create_quarantine_fix", "create_quarantine_event",
-        "create_gate_target",
+        "create_gate_target", "create_quality_score", "create_quality_check",
     )  # fmt: skip
     return [compiled.create_good(contract, tables), *(compiled.notes(name, tables) for name in names)]
 
@@ -144,6 +151,59 @@ def _check_source(contract: Contract, source: Mapping[str, bool], origin: str) -
                     where=f"{origin}, contract '{contract.title}'",
                     advice=near(name, source),
                 )
+
+
+def _scored(
+    transaction: ArrowTransaction,
+    contract: Contract,
+    tables: Tables,
+    notes: Mapping[str, str],
+    checks: Sequence[measures.Check],
+    rows: int,
+) -> dict[str, Any]:
+    """Keep what was measured and how good the rows are, and return it for the output."""
+    scores = measures.score(transaction, rules_of(contract), checks, rows)
+    whole = measures.total(scores)
+    table = f"{tables.schema}.{tables.good}"
+    for each in [
+        *scores,
+        *(
+            [measures.Score(dimension="all", rows_checked=rows, rows_broken=0, score=whole)]
+            if whole is not None
+            else []
+        ),
+    ]:
+        told = {"table": table, "dimension": each.dimension, "checked": each.rows_checked, "broken": each.rows_broken,
+                "score": each.score}  # fmt: skip
+        execute(transaction, compiled.notes("note_score", tables), {**notes, **told})
+    for check in checks:
+        told = {"table": table, "name": check.name, "dimension": check.dimension, "severity": check.severity,
+                "value": check.value, "holds": check.holds, "reason": check.reason}  # fmt: skip
+        execute(transaction, compiled.notes("note_check", tables), {**notes, **told})
+    return {
+        "score": whole,
+        "dimensions": {each.dimension: each.score for each in scores},
+        "checks": [{"name": check.name, "value": check.value, "holds": check.holds} for check in checks],
+    }
+
+
+def _stopped(
+    transaction: ArrowTransaction,
+    tables: Tables,
+    notes: Mapping[str, str],
+    rows_read: int,
+    stops: Sequence[measures.Check],
+) -> Counts:
+    """Return the counts of a load that was stopped: nothing is loaded, and what was refused is in quarantine."""
+    quarantined = query_rows(transaction, compiled.notes("count_quarantined", tables), notes)[0]["rows"]
+    rules = query_rows(transaction, compiled.notes("count_findings", tables), notes)
+    return {
+        "rowsRead": rows_read, "rowsLoaded": 0, "rowsInserted": 0, "rowsUpdated": 0, "rowsUnchanged": 0,
+        "rowsQuarantined": quarantined, "rowsHeldBack": rows_read - quarantined,
+        "rowsFlagged": query_rows(transaction, compiled.notes("count_flagged", tables), notes)[0]["rows"],
+        "rules": {row["rule"]: row["rows"] for row in rules},
+        "stopped": [check.reason for check in stops],
+    }  # fmt: skip
 
 
 def apply_fixes(
@@ -226,7 +286,7 @@ def _counted(transaction: ArrowTransaction, tables: Tables, notes: Mapping[str, 
     }
 
 
-def execute(transaction: ArrowTransaction, statement: exp.Expr, notes: Mapping[str, str]) -> int:
+def execute(transaction: ArrowTransaction, statement: exp.Expr, notes: Mapping[str, Any]) -> int:
     """Run a statement with the parameters that it names, and return how many rows it changed."""
     return transaction.execute(sql(statement), _used(statement, notes))
 
@@ -236,7 +296,7 @@ def query_rows(transaction: ArrowTransaction, statement: exp.Expr, notes: Mappin
     return transaction.query(sql(statement), _used(statement, notes)).read_all().to_pylist()
 
 
-def _used(statement: exp.Expr, notes: Mapping[str, str]) -> dict[str, str]:
+def _used(statement: exp.Expr, notes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that the statement names: DuckDB takes no others."""
     named = {each.name for each in statement.find_all(exp.Placeholder, exp.Parameter)}
     return {name: value for name, value in notes.items() if name in named}

@@ -156,3 +156,43 @@ DROP TABLE IF EXISTS temp.__gate_judged;
 
 -- name: drop_good
 DROP TABLE IF EXISTS temp.__gate_good;
+
+-- name: create_quality_score
+-- How good each load was, by dimension; the dimension `all` is the mean of the others. Kept as history.
+CREATE TABLE IF NOT EXISTS quality_score (
+  contract VARCHAR,
+  contract_version VARCHAR,
+  table_name VARCHAR,
+  origin VARCHAR,
+  run_id VARCHAR,
+  noted TIMESTAMPTZ,
+  dimension VARCHAR,
+  rows_checked BIGINT,
+  rows_broken BIGINT,
+  score DOUBLE
+);
+
+-- name: create_quality_check
+-- What was measured of each load, and whether it was as the contract says. Kept as history.
+CREATE TABLE IF NOT EXISTS quality_check (
+  contract VARCHAR,
+  table_name VARCHAR,
+  origin VARCHAR,
+  run_id VARCHAR,
+  noted TIMESTAMPTZ,
+  name VARCHAR,
+  dimension VARCHAR,
+  severity VARCHAR,
+  value DOUBLE,
+  holds BOOLEAN,
+  reason VARCHAR
+);
+
+-- name: note_score
+INSERT INTO quality_score
+VALUES ($contract, $version, $table, $origin, $run, CAST($noted AS TIMESTAMPTZ), $dimension, $checked, $broken, $score);
+
+-- name: note_check
+INSERT INTO quality_check
+VALUES ($contract, $table, $origin, $run, CAST($noted AS TIMESTAMPTZ), $name, $dimension, $severity, $value, $holds,
+  $reason);

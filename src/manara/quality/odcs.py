@@ -90,8 +90,12 @@ class Relationship(Part):
         return self.to.split(".")[-1]
 
 
+MEASURED = ("rowCount", "nullValues", "missingValues", "duplicateValues", "invalidValues")
+"""The metrics of the library that are measured over all rows."""
+
+
 class Quality(Part):
-    """A quality rule. Read are `library` with `invalidValues`, and `custom` with the engine `manara`."""
+    """A quality rule. Read are those of the `library`, and `custom` ones with the engine `manara`."""
 
     id: str | None = None
     name: str | None = None
@@ -103,6 +107,18 @@ class Quality(Part):
     implementation: Any = None
     dimension: Dimension | None = None
     severity: Severity = "error"
+
+    @property
+    def bounds(self) -> dict[str, Any]:
+        """What a measured number must be: `mustBe`, `mustBeLessThan`, `mustBeBetween` ..., as the rule says it."""
+        return {key: value for key, value in (self.model_extra or {}).items() if key.startswith("mustBe")}
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the rule is about a number of the whole table, and not about single rows."""
+        if self.type != "library" or self.metric not in MEASURED:
+            return False
+        return self.metric != "invalidValues" or self.bounds not in ({}, {"mustBe": 0})
 
     @property
     def is_ours(self) -> bool:
@@ -157,6 +173,39 @@ class Property(Part):
         return next((list(custom.value) for custom in self.custom_properties if custom.property == name), [])
 
 
+class ServiceLevel(Part):
+    """A service level: `latency` is checked (how old the newest value of `element` may be), others are kept."""
+
+    named: str = Field(alias="property")
+    value: Any = None
+    unit: str | None = None
+    element: str | None = None
+    driver: str | None = None
+    severity: Severity = "warning"
+
+    @property
+    def column(self) -> str:
+        """The column that a latency looks at."""
+        return (self.element or "").split(".")[-1]
+
+    @property
+    def seconds(self) -> float | None:
+        """How long a latency is; None for a value or unit that gives no time."""
+        unit = _SECONDS.get((self.unit or "").lower())
+        is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
+        return self.value * unit if unit and is_number else None
+
+
+_SECONDS = {
+    word: seconds
+    for seconds, words in (
+        (1, "s sec second seconds"), (60, "min minute minutes"), (3600, "h hour hours"), (86_400, "d day days"),
+        (7 * 86_400, "w week weeks"), (30.4375 * 86_400, "m month months"), (365.25 * 86_400, "y year years"),
+    )
+    for word in words.split()
+}  # fmt: skip
+
+
 class SchemaObject(Part):
     """The one table of a contract."""
 
@@ -165,6 +214,11 @@ class SchemaObject(Part):
     description: str | None = None
     properties: tuple[Property, ...] = Field(min_length=1)
     quality: tuple[Quality, ...] = ()
+    custom_properties: tuple[CustomProperty, ...] = ()
+
+    def custom(self, name: str) -> Any:
+        """Return the value of a custom property; None where there is none."""
+        return next((each.value for each in self.custom_properties if each.property == name), None)
 
 
 class Contract(Part):
@@ -178,6 +232,7 @@ class Contract(Part):
     name: str | None = None
     description: Any = None
     schema_: tuple[SchemaObject, ...] = Field(alias="schema", min_length=1, max_length=1)
+    sla_properties: tuple[ServiceLevel, ...] = ()
 
     @property
     def title(self) -> str:

@@ -210,8 +210,7 @@ class _Undo(Exception):
 
 def needs_approval(contract: Contract) -> bool:
     """Say whether the contract wants a second person: the custom property `approval` of its table is `secondPerson`."""
-    listed = (contract.table.model_extra or {}).get("customProperties") or ()
-    return any(each.get("property") == "approval" and each.get("value") == "secondPerson" for each in listed)
+    return bool(contract.table.custom("approval") == "secondPerson")
 
 
 def _check_release(row: Refused, contract: Contract) -> None:

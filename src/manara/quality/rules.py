@@ -111,7 +111,7 @@ def _column_rules(each: Property, index: int) -> Iterator[Rule]:
     if options.min_length is not None or options.max_length is not None:
         yield _length(each)
     for rule in each.quality:
-        if rule.valid_values is not None:
+        if rule.valid_values is not None and not rule.is_measured:
             yield _values(each, index, rule)
     for relationship in each.relationships:
         yield _reference(each, index, relationship)

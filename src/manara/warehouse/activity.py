@@ -9,7 +9,7 @@ from manara.errors import NotFound, WrongDefinition
 from manara.plugin.activity import Given, Output, activity
 from manara.plugin.connection import Database, Transaction
 from manara.plugin.dataset import DatabaseTable, Tally
-from manara.plugin.lineage import Asset, From, Lineage, asset_of, table_asset
+from manara.plugin.lineage import Asset, From, Lineage, asset_of, safely, table_asset
 from manara.table.template import fill, name, names, table
 from manara.warehouse import dimension as dimensions
 from manara.warehouse import fact as facts
@@ -47,7 +47,8 @@ def load_dimension(given: Given) -> Output:
         return _figures(done)
 
     output = _Load(given, subject).run(work)
-    return output | _lineage(given, subject, dimension.table, {each: [each] for each in dimension.columns}).told()
+    sources = {each: [each] for each in dimension.columns}
+    return output | safely(lambda: _lineage(given, subject, dimension.table, sources))
 
 
 @activity("LoadFact")
@@ -77,7 +78,7 @@ def load_fact(given: Given) -> Output:
 
     sources = {each.name: [each.name] for each in fact.own} | {role.column: list(role.source) for role in fact.roles}
     output = _Load(given, subject).run(work)
-    return output | _lineage(given, subject, fact.table, sources).told()
+    return output | safely(lambda: _lineage(given, subject, fact.table, sources))
 
 
 class _Load:

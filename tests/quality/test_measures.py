@@ -1,0 +1,85 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.quality.conftest import Gate, contract_text
+
+from manara import clock
+
+KEY = {"name": "code", "primaryKey": True}
+ROWS = [{"code": str(n), "quantity": "1" if n % 4 else "x", "kind": "a" if n % 2 else "z"} for n in range(1, 9)]
+
+
+def metric(name: str, **told: Any) -> dict[str, Any]:
+    return {"type": "library", "metric": name, **told}
+
+
+def column(name: str, *quality: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": name, "quality": list(quality), **more}
+
+
+CASES = [
+    ([column("kind", metric("nullValues", mustBe=0))], [], "kind.nullValues", 0, True),
+    ([column("quantity", metric("missingValues", mustBeLessThan=20, unit="percent"), logicalType="integer")], [],
+     "quantity.missingValues", 25, False),
+    ([column("kind", metric("duplicateValues", mustBeBetween=[6, 6]))], [], "kind.duplicateValues", 6, True),
+    ([column("kind", metric("invalidValues", arguments={"validValues": ["a"]}, mustBeLessOrEqualTo=50,
+                            unit="percent"))], [], "kind.invalidValues", 50, True),
+    ([], [metric("rowCount", mustBeGreaterThan=8)], "rowCount", 8, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("columns", "quality", "name", "value", "holds"), CASES, ids=[case[2] for case in CASES])
+def test_a_number_of_the_load_is_held_against_its_bounds(
+    gate: Gate, columns: list[Any], quality: list[Any], name: str, value: float, holds: bool
+) -> None:
+    text = contract_text([KEY, *columns], [rule | {"severity": "warning"} for rule in quality])
+    output = gate.take(text.replace("severity: error", "severity: warning"), ROWS)
+    assert {"name": name, "value": value, "holds": holds} in output["quality"]["checks"]
+    (kept,) = gate.ask(f"select value, holds from quality_check where name = '{name}'")
+    assert kept == (value, holds)
+
+
+def test_a_check_that_fails_stops_the_load_and_keeps_what_was_refused(gate: Gate) -> None:
+    quantity = column("quantity", logicalType="integer", required=True)
+    text = contract_text([KEY, quantity], [metric("rowCount", mustBeGreaterThan=100)])
+    output = gate.take(text, ROWS)
+    assert output["stopped"] == ["rowCount is 8: mustBeGreaterThan 100"]
+    assert (output["rowsLoaded"], output["rowsQuarantined"], output["rowsHeldBack"]) == (0, 2, 6)
+    assert gate.ask("select count(*) from stock_clean") == [(0,)]
+    assert gate.refused().keys() == {4, 8}
+
+
+@pytest.mark.parametrize(("share", "stops"), [(0.25, False), (0.2, True)])
+def test_too_large_a_share_of_refused_rows_stops_the_load(gate: Gate, share: float, stops: bool) -> None:
+    text = contract_text([KEY, column("quantity", logicalType="integer")])
+    told = f"  customProperties: [{{property: maximumRefusedShare, value: {share}}}]\n  properties:"
+    output = gate.take(text.replace("  properties:", told, 1), ROWS)
+    assert ("stopped" in output) is stops
+
+
+@pytest.mark.parametrize(("days", "holds"), [(2, True), (5, False)])
+def test_the_newest_value_must_be_as_young_as_the_service_level_says(gate: Gate, days: int, holds: bool) -> None:
+    level = {"property": "latency", "value": 3, "unit": "d", "element": "stock_clean.day"}
+    text = contract_text([KEY, column("day", logicalType="date")], slaProperties=[level])
+    day = (clock.now() - timedelta(days=days)).date().isoformat()
+    output = gate.take(text, [{"code": "a", "day": "2020-01-01"}, {"code": "b", "day": day}])
+    assert [check["holds"] for check in output["quality"]["checks"]] == [holds]
+    assert output["rowsLoaded"] == 2
+
+
+def test_each_dimension_has_its_score_and_the_whole_is_their_mean(gate: Gate) -> None:
+    text = contract_text(
+        [KEY, column("quantity", logicalType="integer", required=True), column("kind", metric("nullValues", mustBe=0))]
+    )
+    quality = gate.take(text, ROWS)["quality"]
+    assert quality["dimensions"] == {"completeness": 1.0, "uniqueness": 1.0, "validity": 0.75}
+    assert quality["score"] == pytest.approx(2.75 / 3)
+    gate.take(text, ROWS[:3], origin="b.csv")
+    kept = gate.ask("select origin, score from quality_score where dimension = 'all' order by noted")
+    assert kept == [("a.csv", pytest.approx(2.75 / 3)), ("b.csv", 1.0)]
+
+
+def test_an_empty_load_has_nothing_wrong(gate: Gate) -> None:
+    output = gate.take(contract_text([KEY]), [], columns=["code"])
+    assert output["quality"]["score"] == 1.0
