@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from manara.cli.audit import audit
+from manara.cli.backup import backup, backups, restore
 from manara.cli.identity import identity
 from manara.cli.moving import bring, export
 from manara.cli.pack import pack
@@ -36,6 +37,8 @@ cli = typer.Typer(
 
 cursor = typer.Typer(no_args_is_help=True, help="Where activities go on at their next run: look, and change it.")
 cli.add_typer(cursor, name="cursor")
+for made in (backup, backups, restore):
+    cli.command()(made)
 cli.add_typer(identity, name="identity")
 cli.add_typer(audit, name="audit")
 cli.add_typer(export, name="export")

@@ -1,0 +1,179 @@
+"""Backups of a factory's folder: its definitions, journal, warehouse and lake, each as it was at one moment.
+
+The journal is taken first, then the warehouse, then the files. So the warehouse holds at least what the journal says
+was done, and its marks keep a run that goes on after a restore from loading a row twice.
+"""
+
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from manara.app.factory import SEAL
+from manara.errors import Conflict, NotAllowed, WrongDefinition
+from manara.store.repository import Backup, Damage, Kept, Repository
+
+_SECRETS = (".env",)
+_SQLITE, _DUCKDB = b"SQLite format 3\x00", b"DUCK"
+_BESIDE = ("-wal", "-shm", "-journal", ".wal", ".tmp")
+_WAIT_S = 30.0
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A file to back up: where it lies, its path below the folder, and how it is read: as it is, or as a database."""
+
+    file: Path
+    path: str
+    kind: str
+
+
+def back_up(
+    root: Path, repository: Repository, tell: Progress, *, with_key: bool = False, wait_s: float = _WAIT_S
+) -> Backup:
+    """Make a backup of the folder and return it.
+
+    `.env` never goes along, and the key that opens what a server has sealed only `with_key`. Databases are read as of
+    one moment, while runs go on (SQLite) or as soon as nobody writes (DuckDB, waited for). Raises Conflict for a
+    DuckDB file that stays in use, and WrongDefinition where there is no folder.
+    """
+    if not root.is_dir():
+        raise WrongDefinition(f"There is no folder '{root}'.")
+    parts, left_out = _parts(root, repository.folder, with_key=with_key)
+    whole = sum(part.file.stat().st_size for part in parts)
+    kept: list[Kept] = []
+    done = 0
+    for part in parts:
+        tell(part.path, done, whole)
+        try:
+            with _still(part, wait_s) as file:
+                kept.append(repository.keep(part.path, file))
+        except FileNotFoundError:
+            left_out.append(f"{part.path}: it was removed while the backup was made")
+            continue
+        done += kept[-1].size_bytes
+    tell("", whole, whole)
+    return repository.note(root.resolve().name, kept, left_out)
+
+
+def restore(
+    repository: Repository, backup: Backup, folder: Path, tell: Progress, *, damaged: bool = False
+) -> list[Damage]:
+    """Write a backup into a folder that is empty or not there, and return the files that could not be had.
+
+    Everything is written beside, checked, and takes its name at the end. Raises Conflict for a folder that holds
+    anything, and NotFound for the first damaged file unless `damaged` lets the others be restored.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Conflict(f"'{folder}' is not empty.", advice="Name a new folder: nothing is restored over anything.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.restoring-", dir=folder.parent) as beside:
+            place = Path(beside) / folder.name
+            place.mkdir()
+            lost = list(_restored(repository, backup, place, tell, damaged=damaged))
+            if folder.exists():
+                folder.rmdir()
+            place.rename(folder)
+    except OSError as error:
+        raise NotAllowed(
+            f"The folder cannot be written: {error.strerror}.",
+            where=str(folder),
+            advice="Check the rights and the disk.",
+        ) from error
+    return lost
+
+
+def _restored(
+    repository: Repository, backup: Backup, place: Path, tell: Progress, *, damaged: bool
+) -> Iterator[Damage]:
+    bad = {each.path: each for each in repository.damages(backup)} if damaged else {}
+    done = 0
+    for file in backup.files:
+        tell(file.path, done, backup.size_bytes)
+        if file.path in bad:
+            yield bad[file.path]
+        else:
+            repository.restore(file, place)
+        done += file.size_bytes
+    tell("", backup.size_bytes, backup.size_bytes)
+
+
+def _parts(root: Path, repository: Path, *, with_key: bool) -> tuple[list[Part], list[str]]:
+    """Return the files to back up in order (journals, warehouses, the rest), and what is left out and why."""
+    parts: list[Part] = []
+    left_out: list[str] = []
+    for file in sorted(root.rglob("*")):
+        path = file.relative_to(root).as_posix()
+        if file.resolve().is_relative_to(repository.resolve()):
+            continue
+        if file.is_symlink():
+            left_out.append(f"{path}: a link")
+        elif not file.is_file() or file.name.endswith(_BESIDE):
+            continue
+        elif file.name in _SECRETS or (file.name == SEAL and not with_key):
+            left_out.append(f"{path}: a secret")
+        else:
+            parts.append(Part(file=file, path=path, kind=_kind(file)))
+    order = {"sqlite": 0, "duckdb": 1, "file": 2}
+    return sorted(parts, key=lambda part: (order[part.kind], part.path)), left_out
+
+
+def _kind(file: Path) -> str:
+    with file.open("rb") as content:
+        head = content.read(16)
+    if head == _SQLITE:
+        return "sqlite"
+    return "duckdb" if head[8:12] == _DUCKDB else "file"
+
+
+@contextmanager
+def _still(part: Part, wait_s: float) -> Iterator[Path]:
+    """Give a file that does not change while it is read: a copy of a journal, or a warehouse that nobody writes."""
+    if part.kind == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="manara-backup-") as folder:
+            copy = Path(folder) / part.file.name
+            with (
+                closing(sqlite3.connect(f"{part.file.resolve().as_uri()}?mode=rw", uri=True)) as source,
+                closing(sqlite3.connect(copy)) as target,
+            ):
+                source.backup(target)
+            yield copy
+    elif part.kind == "duckdb":
+        with closing(_held(part, wait_s)):
+            yield part.file
+    else:
+        yield part.file
+
+
+def _held(part: Part, wait_s: float) -> duckdb.DuckDBPyConnection:
+    """Return a connection that holds the file, all of it written down; nobody else writes while it is open."""
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            held = duckdb.connect(str(part.file))
+            held.execute("CHECKPOINT")
+        except duckdb.IOException as error:
+            if time.monotonic() >= until:
+                raise Conflict(
+                    f"The warehouse '{part.path}' is in use.", advice="Wait for the run that writes it, and try again."
+                ) from error
+            time.sleep(0.2)
+        else:
+            return held
+
+
+def check(repository: Repository, backups: Sequence[Backup], tell: Progress) -> list[tuple[Backup, Damage]]:
+    """Return every file of the backups that cannot be had as it was; all pieces are read."""
+    found = []
+    for number, backup in enumerate(backups):
+        tell(backup.id, number, len(backups))
+        found += [(backup, damage) for damage in repository.damages(backup)]
+    tell("", len(backups), len(backups))
+    return found
