@@ -8,7 +8,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify_columns import qualify_columns
 from sqlglot.optimizer.qualify_tables import qualify_tables
-from sqlglot.optimizer.scope import Scope, build_scope
+from sqlglot.optimizer.scope import Scope, build_scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 _USUAL = {"", "main", "dbo", "public"}
@@ -123,16 +123,47 @@ def query_of(tree: exp.Expr, dialect: str, known: Columns) -> Query:
     """Return the query with each column's table found. Raises Unclear."""
     tables = known.through(tree)
     names = tuple(getattr(tree, "named_selects", ()))
+    scope = qualified(tree, dialect, known)
+    return Query(scope=scope, known=known, tables=tables, names=() if "*" in names else names)
+
+
+def qualified(tree: exp.Expr, dialect: str, known: Columns, *, unique: bool = False) -> Scope:
+    """Return the query in which each column says of which table it is; with `unique`, no alias comes twice.
+
+    Raises Unclear.
+    """
     flat, schema = _flat(tree.copy(), known)
     try:
-        tree = qualify_tables(flat, dialect=dialect)
         held = MappingSchema(schema, dialect=dialect, normalize=False)
-        scope = build_scope(qualify_columns(tree, held, allow_partial_qualification=True))
+        named = qualify_columns(qualify_tables(flat, dialect=dialect), held, allow_partial_qualification=True)
+        scope = build_scope(_uniquely(named) if unique else named)
     except (SqlglotError, RecursionError) as error:
         raise Unclear(f"The query cannot be followed: {str(error).splitlines()[0][:100]}") from error
     if scope is None:
         raise Unclear("This is no query.")
-    return Query(scope=scope, known=known, tables=tables, names=() if "*" in names else names)
+    return scope
+
+
+def _uniquely(tree: exp.Expr) -> exp.Expr:
+    """Return the tree with other aliases, so that none comes twice: its parts can be put into each other."""
+    edits: list[tuple[exp.Expr, str]] = []
+    count = 0
+    for scope in traverse_scope(tree):
+        names: dict[str, str] = {}
+        for name, (node, _) in scope.selected_sources.items():
+            count += 1
+            names[name] = f"t{count}"
+            edits.append((node, names[name]))
+        edits += [(column, names[column.table]) for column in scope.columns if column.table in names]
+    for node, name in edits:
+        if isinstance(node, exp.Column):
+            node.set("table", exp.to_identifier(name))
+            continue
+        holder = node if isinstance(node, exp.Table | exp.Subquery | exp.UDTF) else node.parent
+        alias = holder.args.get("alias") if holder is not None else None
+        if isinstance(alias, exp.TableAlias):
+            alias.set("this", exp.to_identifier(name))
+    return tree
 
 
 def _flat(tree: exp.Expr, known: Columns) -> tuple[exp.Expr, dict[str, object]]:

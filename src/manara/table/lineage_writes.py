@@ -123,6 +123,8 @@ def _updated(tree: exp.Update, known: Columns) -> Write | str:
         source.set("from_", reads.copy())
     for join in tree.args.get("joins") or ():
         source.append("joins", join.copy())
+    if where := tree.args.get("where"):
+        source.set("where", where.copy())
     if held := tree.args.get("with_"):
         source.set("with_", held.copy())
     names = [_assignee(each) for each in tree.expressions]
