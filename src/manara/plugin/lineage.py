@@ -21,6 +21,7 @@ __all__ = [
     "Lineage",
     "asset_of",
     "declared",
+    "defined_asset",
     "of_columns",
     "of_script",
     "read_lineage",
@@ -168,7 +169,13 @@ def of_columns(namespace: str, columns: Mapping[str, tuple[ReadColumn, ...]]) ->
 
 def asset_of(given: Given, reference: Reference, files: Iterable[str] = ()) -> tuple[Asset, ...]:
     """Return what a dataset reference of the activity means; each of `files` (paths below its folder) by itself."""
-    definition = given.describe("dataset", reference)["properties"]
+    return defined_asset(given.describe("dataset", reference)["properties"], reference, files)
+
+
+def defined_asset(
+    definition: Mapping[str, Any], reference: Reference, files: Iterable[str] = ()
+) -> tuple[Asset, ...]:
+    """Return what the `properties` of a dataset mean, its parameters filled in; `files` as for `asset_of`."""
     namespace = str((definition.get("linkedServiceName") or {}).get("referenceName") or "")
     properties = definition.get("typeProperties") or {}
     table = _table(properties)

@@ -13,6 +13,7 @@ FILES = (
     "firings.sql",
     "principals.sql",
     "audit.sql",
+    "catalog.sql",
 )
 """The files of queries that every dialect shares."""
 
