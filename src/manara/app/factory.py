@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from manara.errors import Fault, Faults, WrongDefinition
 from manara.plugin.activity import ACTIVITIES, CHECKERS
-from manara.plugin.connection import CONNECTORS, Database
+from manara.plugin.connection import CONNECTORS, Connection, Database
 from manara.plugin.dataset import DATASETS
 from manara.resources.check import Known, check, check_pipeline
 from manara.resources.factory import read_factory
@@ -184,15 +184,19 @@ class Factory:
 
     def database(self, linked_service: str) -> Database:
         """Return a linked service that is a database, opened. Raises WrongDefinition for one that is none."""
+        connection = self.connect(linked_service)
+        if not isinstance(connection, Database):
+            raise WrongDefinition(f"The linked service '{linked_service}' is no database.")
+        return connection
+
+    def connect(self, linked_service: str) -> Connection:
+        """Return a linked service, or what stands in for it on this machine, opened. Raises NotFound."""
         binder = Binder(
             factory=self.definitions,
             batch_rows=self.settings.copy_batch_rows,
             identity=bearer(self.settings.web_token),
         )
-        connection = binder.connect({"referenceName": linked_service})
-        if not isinstance(connection, Database):
-            raise WrongDefinition(f"The linked service '{linked_service}' is no database.")
-        return connection
+        return binder.connect({"referenceName": linked_service})
 
     @contextmanager
     def _journal(self) -> Iterator[Journal]:

@@ -87,11 +87,11 @@ class Graph:
 
     def up(self, place: Place, depth: int = _MOST_DEEP) -> Branch:
         """Return the tree of what the place is made from."""
-        return self._tree(place, self._up, depth, frozenset())
+        return self._tree(place, self._up, depth, set())
 
     def down(self, place: Place, depth: int = _MOST_DEEP) -> Branch:
         """Return the tree of what is made from the place."""
-        return self._tree(place, self._down, depth, frozenset())
+        return self._tree(place, self._down, depth, set())
 
     def columns(self, asset: Asset) -> list[str]:
         """Return the columns of the asset that are known to be written."""
@@ -125,9 +125,9 @@ class Graph:
                 self._unclear[key_of(target)] = why
             if not columns and work.type == "Copy" and not why:
                 self._copies.add(key_of(target))
-            for source in dict.fromkeys(self._named(family(one)) for one in told.inputs):
-                if key_of(source) != key_of(target):
-                    self._add(Edge(source=Place(asset=source), target=Place(asset=target), how="", work=work))
+            for near in dict.fromkeys(self._named(family(one)) for one in told.reads.get(output, told.inputs)):
+                if key_of(near) != key_of(target):
+                    self._add(Edge(source=Place(asset=near), target=Place(asset=target), how="", work=work))
             for name, sources in columns.items():
                 for one in sources:
                     source = Place(asset=self._named(family(one.asset)), column=one.column)
@@ -147,7 +147,7 @@ class Graph:
         place: Place,
         edges: Mapping[tuple[tuple[str, str], str], Mapping[tuple[str, ...], Edge]],
         depth: int,
-        seen: frozenset[tuple[tuple[str, str], str]],
+        seen: set[tuple[tuple[str, str], str]],
     ) -> Branch:
         place = Place(asset=self._names.get(key_of(place.asset), place.asset), column=place.column)
         branch = Branch(place=place, note=self._note(place))
@@ -155,11 +155,12 @@ class Graph:
         if key in seen or depth <= 0:
             branch.note = "see above" if key in seen else "and more"
             return branch
+        seen.add(key)
         for edge in self._edges(place, edges, upward=edges is self._up):
             far = edge.source if edges is self._up else edge.target
             if _key(far) == key:
                 continue
-            inner = self._tree(far, edges, depth - 1, seen | {key})
+            inner = self._tree(far, edges, depth - 1, seen)
             inner.how, inner.by = edge.how, f"{edge.work.type} '{edge.work.activity}' of {edge.work.pipeline}"
             inner.last = edge.work.ended.isoformat(timespec="seconds")
             branch.branches.append(inner)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from manara.catalog.promise import promised
 from manara.clock import parse
 from manara.errors import ManaraError
 from manara.expr import resolve
@@ -133,6 +134,9 @@ class History:
         dataset = given.get("dataset")
         sides = ([*(given.get("inputs") or ()), *([dataset] if dataset else ())], given.get("outputs") or ())
         inputs, outputs = (tuple(asset for one in side for asset in self._meant(group_id, one)) for side in sides)
+        if given.get("contract") and inputs and outputs:
+            columns = promised(self.definitions(group_id), str(given["contract"]), inputs[0])
+            return Lineage(inputs=inputs, outputs=outputs, columns={outputs[0]: columns})
         return Lineage(inputs=inputs, outputs=outputs)
 
     def _meant(self, group_id: str, reference: Any) -> tuple[Asset, ...]:
@@ -148,5 +152,3 @@ def _of(held: Mapping[tuple[str, str], list[Work]], asset: Asset) -> list[Work]:
     names = ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
     found = {work.seq: work for one in names for work in held.get((namespace, one), ())}
     return [found[seq] for seq in sorted(found, reverse=True)]
-
-

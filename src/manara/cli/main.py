@@ -11,6 +11,7 @@ import typer
 from manara.cli.audit import audit
 from manara.cli.backup import backup, backups, restore
 from manara.cli.identity import identity
+from manara.cli.lineage import lineage
 from manara.cli.moving import bring, export
 from manara.cli.pack import pack
 from manara.cli.quarantine import quarantine
@@ -45,6 +46,7 @@ cli.add_typer(export, name="export")
 cli.add_typer(bring, name="import")
 cli.add_typer(store, name="store")
 cli.add_typer(trigger, name="trigger")
+cli.add_typer(lineage, name="lineage")
 cli.add_typer(pack, name="pack")
 cli.add_typer(quarantine, name="quarantine")
 cli.add_typer(steward, name="steward")

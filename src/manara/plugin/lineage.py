@@ -57,6 +57,7 @@ class From:
 class Lineage:
     """What was read, what was written, and for each written asset which of its columns came from where.
 
+    `reads` says of a written asset which of the inputs were read for it; all of them, where it says nothing.
     `unclear` says of written assets why columns could not be followed. Where many files of one folder were read, the
     folder is the input, and `files` are their paths below it; the first thousand are told, and how many more there are.
     """
@@ -64,6 +65,7 @@ class Lineage:
     inputs: tuple[Asset, ...] = ()
     outputs: tuple[Asset, ...] = ()
     columns: Mapping[Asset, Mapping[str, tuple[From, ...]]] = field(default_factory=dict)
+    reads: Mapping[Asset, tuple[Asset, ...]] = field(default_factory=dict)
     unclear: Mapping[Asset, str] = field(default_factory=dict)
     deleted: tuple[Asset, ...] = ()
     files: tuple[str, ...] = ()
@@ -91,7 +93,13 @@ class Lineage:
     def _output(self, asset: Asset) -> dict[str, Any]:
         found = self.columns.get(asset, {})
         columns = {name: [_from(one) for one in sources] for name, sources in found.items()}
-        return _asset(asset) | {"columns": columns} | ({"unclear": why} if (why := self.unclear.get(asset)) else {})
+        reads = {"inputs": [_asset(one) for one in self.reads[asset]]} if asset in self.reads else {}
+        return (
+            _asset(asset)
+            | {"columns": columns}
+            | reads
+            | ({"unclear": why} if (why := self.unclear.get(asset)) else {})
+        )
 
 
 def read_lineage(output: Mapping[str, Any]) -> Lineage | None:
@@ -109,6 +117,9 @@ def read_lineage(output: Mapping[str, Any]) -> Lineage | None:
                 for name, found in (each.get("columns") or {}).items()
             }
             for each in outputs
+        },
+        reads={
+            _read_asset(each): tuple(_read_asset(one) for one in each["inputs"]) for each in outputs if "inputs" in each
         },
         unclear={_read_asset(each): str(each["unclear"]) for each in outputs if each.get("unclear")},
         deleted=tuple(_read_asset(each) for each in held.get("deleted") or ()),
@@ -153,6 +164,7 @@ def of_script(namespace: str, script: Script) -> Lineage:
         inputs=tuple(asset(name) for name in inputs),
         outputs=tuple(asset(one.table) for one in script.written),
         columns={asset(one.table): of_columns(namespace, one.columns) for one in script.written},
+        reads={asset(one.table): tuple(asset(name) for name in one.inputs) for one in script.written},
         unclear={asset(one.table): one.unclear for one in script.written if one.unclear},
     )
 
@@ -172,9 +184,7 @@ def asset_of(given: Given, reference: Reference, files: Iterable[str] = ()) -> t
     return defined_asset(given.describe("dataset", reference)["properties"], reference, files)
 
 
-def defined_asset(
-    definition: Mapping[str, Any], reference: Reference, files: Iterable[str] = ()
-) -> tuple[Asset, ...]:
+def defined_asset(definition: Mapping[str, Any], reference: Reference, files: Iterable[str] = ()) -> tuple[Asset, ...]:
     """Return what the `properties` of a dataset mean, its parameters filled in; `files` as for `asset_of`."""
     namespace = str((definition.get("linkedServiceName") or {}).get("referenceName") or "")
     properties = definition.get("typeProperties") or {}

@@ -146,20 +146,20 @@ def qualified(tree: exp.Expr, dialect: str, known: Columns, *, unique: bool = Fa
 
 def _uniquely(tree: exp.Expr) -> exp.Expr:
     """Return the tree with other aliases, so that none comes twice: its parts can be put into each other."""
-    edits: list[tuple[exp.Expr, str]] = []
+    edits: list[tuple[Any, str]] = []
     count = 0
     for scope in traverse_scope(tree):
         names: dict[str, str] = {}
-        for name, (node, _) in scope.selected_sources.items():
+        for name, (named, _) in scope.selected_sources.items():
             count += 1
             names[name] = f"t{count}"
-            edits.append((node, names[name]))
+            edits.append((named, names[name]))
         edits += [(column, names[column.table]) for column in scope.columns if column.table in names]
     for node, name in edits:
         if isinstance(node, exp.Column):
             node.set("table", exp.to_identifier(name))
             continue
-        holder = node if isinstance(node, exp.Table | exp.Subquery | exp.UDTF) else node.parent
+        holder: Any = node if isinstance(node, exp.Table | exp.Subquery | exp.UDTF) else node.parent
         alias = holder.args.get("alias") if holder is not None else None
         if isinstance(alias, exp.TableAlias):
             alias.set("this", exp.to_identifier(name))

@@ -209,8 +209,8 @@ class _Select:
         self._own: dict[str, list[exp.Expr]] = {name: [] for name in self._sources}
         self._joins: list[tuple[set[str], exp.Expr]] = []
         self._spanned: set[str] = set()
+        self._lost: list[str] = []
         self._optional = set(_optional(tree))
-        self._loose: dict[str, list[str]] = {name: [] for name in self._sources}
 
     def push(self, conditions: Sequence[exp.Expr], wanted: set[str] | None, loose: Sequence[str]) -> None:
         values = {one.alias_or_name: one.unalias() for one in self._tree.selects}
@@ -223,7 +223,7 @@ class _Select:
         asked = self._wanted(values, wanted)
         for name, columns in asked.items():
             parts = [*self._own[name], *self._reach(name)]
-            told = [*loose, *self._loose[name]]
+            told = [*loose, *((f"nothing narrows it by {', '.join(self._lost)}",) if self._lost and not parts else ())]
             source = self._sources[name]
             if isinstance(source, exp.Table):
                 if isinstance(source.this, exp.Identifier):
@@ -243,8 +243,7 @@ class _Select:
         """Sort a condition to the source it is about; return False where it can hold for no row of this query."""
         placed, lost = _placed(condition, values)
         if placed is None or any(isinstance(one, exp.Placeholder | exp.Parameter) for one in placed.walk()):
-            for name in self._sources:
-                self._loose[name].append(f"it is not narrowed by {lost or 'a parameter'}")
+            self._lost.append(lost or "a parameter")
             return True
         for each in self._either(placed):
             aliases = self._aliases(each)

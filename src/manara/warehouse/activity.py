@@ -1,6 +1,7 @@
 """The activities LoadDimension and LoadFact: rows into a star that is declared in `subject/`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,8 @@ from manara.errors import NotFound, WrongDefinition
 from manara.plugin.activity import Given, Output, activity
 from manara.plugin.connection import Database, Transaction
 from manara.plugin.dataset import DatabaseTable, Tally
-from manara.plugin.lineage import Asset, From, Lineage, asset_of, safely, table_asset
+from manara.plugin.lineage import Asset, From, Lineage, asset_of, of_columns, safely, table_asset
+from manara.table.lineage import query_lineage
 from manara.table.template import fill, name, names, table
 from manara.warehouse import dimension as dimensions
 from manara.warehouse import fact as facts
@@ -47,7 +49,8 @@ def load_dimension(given: Given) -> Output:
         return _figures(done)
 
     output = _Load(given, subject).run(work)
-    sources = {each: [each] for each in dimension.columns}
+    renamed = given.properties.get("columns") or {}
+    sources = {each: [str(renamed.get(each, each))] for each in dimension.columns}
     return output | safely(lambda: _lineage(given, subject, dimension.table, sources))
 
 
@@ -236,8 +239,27 @@ def _lineage(given: Given, subject: Subject, named: str, sources: Mapping[str, l
     schema = str(given.properties.get("schema") or "")
     service = str((given.linked_service or {}).get("referenceName") or subject.subject)
     target = table_asset(service, schema, named)
-    inputs: tuple[Asset, ...] = asset_of(given, given.inputs[0]) if given.inputs else ()
-    columns = {
-        column: tuple(From(asset=inputs[0], column=each) for each in found) for column, found in sources.items()
-    } if inputs else {}  # fmt: skip
-    return Lineage(inputs=inputs, outputs=(target,), columns={target: columns})
+    query = _query(given)
+    if query is None:
+        inputs = asset_of(given, given.inputs[0])
+        columns = {
+            column: tuple(From(asset=inputs[0], column=each) for each in found) for column, found in sources.items()
+        }
+        return Lineage(inputs=inputs, outputs=(target,), columns={target: columns})
+    database = _warehouse(given)
+    tables, told, unclear = query_lineage(query, database.dialect, database.columns)
+    read = {name.lower(): found for name, found in of_columns(service, told).items()}
+    return Lineage(
+        inputs=tuple(Asset(namespace=service, name=each) for each in tables),
+        outputs=(target,),
+        columns={target: {name: _of_query(found, read) for name, found in sources.items()}},
+        unclear={target: unclear} if unclear else {},
+    )
+
+
+def _of_query(names: Sequence[str], read: Mapping[str, tuple[From, ...]]) -> tuple[From, ...]:
+    """Return the origins of a column made from columns of a query: a key from several is computed from them."""
+    found = [one for each in names for one in read.get(each.lower(), ())]
+    return tuple(found) if len(names) == 1 else tuple(
+        replace(one, how="TRANSFORMATION") if one.how == "IDENTITY" else one for one in found
+    )  # fmt: skip
