@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from manara.errors import Fault, Faults, WrongDefinition
 from manara.plugin.activity import ACTIVITIES, CHECKERS
-from manara.plugin.connection import CONNECTORS, Connection, Database
-from manara.plugin.dataset import DATASETS
+from manara.plugin.connection import CONNECTORS, Connection, Database, LinkedServiceGiven
+from manara.plugin.dataset import DATASETS, DatasetGiven, Tally
 from manara.resources.check import Known, check, check_pipeline
 from manara.resources.factory import read_factory
 from manara.resources.parameters import bind_parameters, open_values
@@ -26,6 +26,9 @@ from manara.settings import Settings, read_settings
 from manara.store.journal import Journal, journal_address
 from manara.store.record import PipelineRun, read_run
 from manara.store.seal import Seal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SEAL = "seal.key"
 """The file in a server's home that holds the keys with which it seals."""
@@ -197,6 +200,23 @@ class Factory:
             identity=bearer(self.settings.web_token),
         )
         return binder.connect({"referenceName": linked_service})
+
+    def read_dataset(self, name: str) -> "pa.RecordBatchReader":
+        """Return the rows of a dataset of the factory, without parameters. Raises NotFound for an unknown one."""
+        binder = Binder(
+            factory=self.definitions,
+            batch_rows=self.settings.copy_batch_rows,
+            identity=bearer(self.settings.web_token),
+        )
+        return binder.dataset({"referenceName": name}).read({}, Tally())
+
+    @staticmethod
+    def read_file(folder: Path, kind: str, properties: Mapping[str, Any]) -> "pa.RecordBatchReader":
+        """Return the rows of a file in a folder, read as a dataset type with its typeProperties."""
+        service = LinkedServiceGiven(name="here", type="FileServer", properties={"host": "."}, root=folder)
+        opened = CONNECTORS.find("FileServer")(service)
+        given = DatasetGiven(name="file", type=kind, properties=properties, connection=opened)
+        return DATASETS.find(kind)(given).read({}, Tally())
 
     @contextmanager
     def _journal(self) -> Iterator[Journal]:

@@ -386,6 +386,21 @@ def query(
 
 
 @cli.command()
+def profile(
+    source: Annotated[str, typer.Argument(help="A file, or a dataset of the factory.", metavar="SOURCE")],
+    factory: FactoryFolder = HERE,
+    contract: Annotated[Path | None, typer.Option(help="Write a proposed contract there.", metavar="FILE")] = None,
+    sheet: Annotated[str, typer.Option(help="The sheet of a workbook; the first without it.")] = "",
+    delimiter: Annotated[str, typer.Option(help="What stands between the columns of a text file.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a file or dataset holds: types, keys, ranges, likely personal columns; and propose a contract."""
+    from manara.cli.profile import show_profile
+
+    show_profile(source, factory, contract=contract, sheet=sheet, delimiter=delimiter, as_json=as_json)
+
+
+@cli.command()
 def demo(
     blueprint: Annotated[str, typer.Argument(help="Which demo: supply.")] = "supply",
     folder: Annotated[Path, typer.Option("--dir", help="Where to put it.", metavar="DIR")] = Path("supply-demo"),
