@@ -70,6 +70,11 @@ class Settings:
         "true or false",
         "Whether a Custom activity may run its command on this machine, with the rights of who runs the pipeline.",
     )
+    lineage_key: str = _row(
+        "",
+        "key",
+        "The bearer key with which lineage is sent to a server of OpenLineage. Give it in the environment only.",
+    )
     copy_batch_rows: int = _row(65_536, "rows", "Rows in one Arrow batch: what a copy holds in memory at a time.")
 
 

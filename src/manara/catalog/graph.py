@@ -35,6 +35,12 @@ class Branch:
     note: str = ""
     branches: "list[Branch]" = field(default_factory=list)
 
+    def walk(self) -> "Iterator[Branch]":
+        """Yield the branch and all below it."""
+        yield self
+        for one in self.branches:
+            yield from one.walk()
+
     def as_json(self) -> dict[str, object]:
         """Return the tree as JSON."""
         return {
@@ -103,7 +109,8 @@ class Graph:
     def found(self, text: str) -> list[Asset]:
         """Return the assets that a text names: by their whole name, their last part, or a file in their folder."""
         low = text.lower().strip("/")
-        exact = [asset for key, asset in self._names.items() if low in {key[1], f"{key[0]}/{key[1]}"}]
+        names = {low, family(Asset(namespace="", name=low)).name.lower()}
+        exact = [asset for key, asset in self._names.items() if names & {key[1], f"{key[0]}/{key[1]}"}]
         if exact:
             return exact
         return [
@@ -158,8 +165,8 @@ class Graph:
         seen.add(key)
         for edge in self._edges(place, edges, upward=edges is self._up):
             far = edge.source if edges is self._up else edge.target
-            if _key(far) == key:
-                continue
+            if _key(far) == key or (not far.column and _key(far) in seen):
+                continue  # a table is drawn once
             inner = self._tree(far, edges, depth - 1, seen)
             inner.how, inner.by = edge.how, f"{edge.work.type} '{edge.work.activity}' of {edge.work.pipeline}"
             inner.last = edge.work.ended.isoformat(timespec="seconds")

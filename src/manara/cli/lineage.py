@@ -63,12 +63,67 @@ def show(
             return
         place = place_of(graph, name)
         branch = graph.down(place) if forward else graph.up(place)
+        is_file = forward and "/" in name and place.asset.name.lower() != name.lower()
+        touched = rows_of(name, branch, connect) if is_file else {}
         if as_json:
-            _say_json(branch.as_json())
+            _say_json(branch.as_json() | ({"rows": touched} if is_file else {}))
             return
         _print(_tree(branch, forward=forward))
+        if touched:
+            _print("")
+            _print(f"Rows that say they came from {name.rpartition('/')[2]}:")
+        for table, count in touched.items():
+            _print(f"  {table}  {count:,}")
         if not branch.branches:
             _print(f"Nothing is known that {'was made from' if forward else 'made'} it.")
+
+
+@lineage.command()
+def export(
+    to: Annotated[
+        str, typer.Option("--to", help="A file for JSON lines, or the address of a server.", metavar="FILE|URL")
+    ],
+    factory: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Hand on what happened as OpenLineage events: what is new since the last time, each event once."""
+    from manara.app import Factory
+    from manara.catalog.history import History
+    from manara.catalog.openlineage import Teller
+    from manara.catalog.send import to_file, to_server
+    from manara.cli.journal import open_journal
+    from manara.cli.main import say
+    from manara.secret import Secret
+
+    opened_factory = Factory.open(factory)
+    with open_journal(factory) as journal, counting("Events", quiet=as_json) as tick:
+        history = History(journal, opened_factory.definitions)
+        teller = Teller(journal, history, opened_factory.definitions.name)
+        if to.lower().startswith(("http://", "https://")):
+            key = opened_factory.settings.lineage_key
+            state = factory / "data" / "lineage"
+            count = to_server(to, Secret(key) if key else None, state, teller.events, tick)
+        else:
+            count = to_file(Path(to), teller.events, tick)
+    if as_json:
+        _say_json({"events": count, "to": to})
+    else:
+        say(f"{count:,} new events were handed on to {to}." if count else f"Nothing is new: {to} has all events.")
+
+
+@contextmanager
+def counting(what: str, *, quiet: bool) -> "Iterator[Callable[[int], None]]":
+    """Return what shows on the terminal how many there were so far; in a `with` block."""
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description} {task.completed:,.0f}"), console=console, transient=True,
+        disable=quiet or not console.is_terminal,
+    ) as progress:  # fmt: skip
+        task = progress.add_task(what, total=None)
+        yield lambda count: progress.update(task, completed=count)
 
 
 @contextmanager
@@ -83,6 +138,30 @@ def opened(folder: Path) -> "Iterator[tuple[History, Graph, Callable[[str], Conn
     with open_journal(folder) as journal:
         history = History(journal, factory.definitions)
         yield history, Graph(history), factory.connect
+
+
+def rows_of(file: str, branch: "Branch", connect: "Callable[[str], Connection]") -> dict[str, int]:
+    """Return how many rows of each table in the tree say that they came from the file."""
+    from sqlglot import exp
+
+    from manara.errors import ManaraError
+    from manara.plugin.connection import Database
+
+    found: dict[str, int] = {}
+    for asset in {one.place.asset: None for one in branch.walk() if "/" not in one.place.asset.name}:
+        try:
+            database = connect(asset.namespace)
+            table = exp.to_table(asset.name)
+            if not isinstance(database, Database) or "_origin" not in database.columns(table):
+                continue
+            names = [exp.convert(each) for each in (file, file.rpartition("/")[2])]
+            query = exp.select(exp.Count(this=exp.Star()).as_("n")).from_(table)
+            query = query.where(exp.column("_origin").isin(*names))
+            count = database.query(query.sql(database.dialect)).read_all().to_pylist()[0]["n"]
+        except ManaraError:
+            continue
+        found |= {asset.name: count} if count else {}
+    return found
 
 
 def place_of(graph: "Graph", text: str) -> "Place":
