@@ -10,6 +10,7 @@ import typer
 
 from manara.cli.audit import audit
 from manara.cli.backup import backup, backups, restore
+from manara.cli.catalog import catalog
 from manara.cli.identity import identity
 from manara.cli.lineage import lineage
 from manara.cli.moving import bring, export
@@ -46,6 +47,7 @@ cli.add_typer(export, name="export")
 cli.add_typer(bring, name="import")
 cli.add_typer(store, name="store")
 cli.add_typer(trigger, name="trigger")
+cli.add_typer(catalog, name="catalog")
 cli.add_typer(lineage, name="lineage")
 cli.add_typer(pack, name="pack")
 cli.add_typer(quarantine, name="quarantine")
