@@ -19,7 +19,7 @@ NOTES = {"_origin": "VARCHAR", "_row": "BIGINT", "_run": "VARCHAR"}
 """Where a row of the good table came from: the columns beside those of the contract."""
 
 
-_NAMED = ("quarantine_fix", "quarantine_event", "gate_target", "quality_score", "quality_check")
+_NAMED = ("quarantine_fix", "quarantine_event", "gate_target", "quality_score", "quality_check", "quality_metric")
 """The tables of the gate that have their names from us."""
 
 

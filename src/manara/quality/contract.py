@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from manara.errors import Fault, Faults, WrongDefinition
 from manara.plugin.activity import checker
+from manara.quality import anomaly
 from manara.quality.expression import columns_of, read_expression
 from manara.quality.measures import BOUNDS, REFUSED_SHARE
 from manara.quality.odcs import MEASURED, Contract, Property, Quality, ServiceLevel
@@ -271,11 +272,22 @@ def _table_faults(raw: Mapping[str, Any], properties: Sequence[tuple[str, Proper
 def _share_faults(raw: Mapping[str, Any], file: str) -> Iterator[Fault]:
     listed = raw.get("customProperties")
     for index, each in enumerate(listed if isinstance(listed, list) else []):
+        if isinstance(each, dict) and each.get("property") == "anomalies" and isinstance(each.get("value"), dict):
+            path = f"schema[0].customProperties[{index}].value"
+            yield from _anomaly_faults(each["value"], path, file)
         if isinstance(each, dict) and each.get("property") == REFUSED_SHARE:
             share = each.get("value")
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
                 path = f"schema[0].customProperties[{index}].value"
                 yield _fault(file, path, f"{share!r} is no share from 0 to 1.", "Such as 0.05 for five in a hundred.")
+
+
+def _anomaly_faults(value: Any, path: str, file: str) -> Iterator[Fault]:
+    try:
+        anomaly.Settings.model_validate(value)
+    except ValidationError as error:
+        for each in error.errors(include_url=False):
+            yield _fault(file, f"{path}.{_path(each['loc'])}", *_message(each))
 
 
 def _sla_faults(document: Mapping[str, Any], known: set[str], file: str) -> Iterator[Fault]:

@@ -11,8 +11,8 @@ from sqlglot import exp
 from manara import clock
 from manara.errors import Broken, ManaraError, WrongDefinition
 from manara.plugin.connection import ArrowTransaction, Mark, Transaction
+from manara.quality import anomaly, measures
 from manara.quality import compile as compiled
-from manara.quality import measures
 from manara.quality.odcs import Contract
 from manara.quality.rules import ROW, rules_of
 from manara.quality.tables import SOURCE, Tables
@@ -55,7 +55,9 @@ def pass_gate(
     _check_source(contract, source, origin)
     corrected = apply_fixes(transaction, source, tables, notes)
     judge_rows(transaction, contract, source, tables)
-    checks = measures.measure(transaction, contract, rows_read)
+    checks = measures.measure(transaction, contract, rows_read) + _unusual(
+        transaction, contract, tables, notes, rows_read
+    )
     stops = [check for check in checks if check.stops]
     if not stops:
         load_good(transaction, contract, tables, notes)
@@ -108,6 +110,7 @@ def _creations(contract: Contract, tables: Tables) -> list[exp.Expr]:
     names = (
         "create_quarantine", "create_quality_finding", "create_quarantine_fix", "create_quarantine_event",
         "create_gate_target", "create_quality_score", "create_quality_check",
+        "create_quality_metric",
     )  # fmt: skip
     return [compiled.create_good(contract, tables), *(compiled.notes(name, tables) for name in names)]
 
@@ -151,6 +154,21 @@ def _check_source(contract: Contract, source: Mapping[str, bool], origin: str) -
                     where=f"{origin}, contract '{contract.title}'",
                     advice=near(name, source),
                 )
+
+
+def _unusual(
+    transaction: ArrowTransaction, contract: Contract, tables: Tables, notes: Mapping[str, str], rows: int
+) -> list[measures.Check]:
+    """Hold the numbers of the load against the history of its table, and add them to it."""
+    measured = anomaly.measure(transaction, contract, rows)
+    if not measured:
+        return []
+    history: dict[str, list[anomaly.Past]] = {}
+    for row in query_rows(transaction, compiled.notes("past_metrics", tables), notes):
+        history.setdefault(row["name"], []).append(anomaly.Past(at=row["noted"], value=row["value"]))
+    for name, value in measured.items():
+        execute(transaction, compiled.notes("note_metric", tables), {**notes, "name": name, "value": value})
+    return anomaly.checks(measured, history, clock.now().replace(tzinfo=None), contract)
 
 
 def _scored(

@@ -196,3 +196,23 @@ VALUES ($contract, $version, $table, $origin, $run, CAST($noted AS TIMESTAMPTZ),
 INSERT INTO quality_check
 VALUES ($contract, $table, $origin, $run, CAST($noted AS TIMESTAMPTZ), $name, $dimension, $severity, $value, $holds,
   $reason);
+
+-- name: create_quality_metric
+-- The numbers by which each load of a table is known, for what is unusual.
+CREATE TABLE IF NOT EXISTS quality_metric (
+  contract VARCHAR,
+  origin VARCHAR,
+  run_id VARCHAR,
+  noted TIMESTAMPTZ,
+  name VARCHAR,
+  value DOUBLE
+);
+
+-- name: past_metrics
+-- The numbers of the other files of the contract, the newest load of each.
+SELECT name, value, CAST(noted AS TIMESTAMP) AS noted FROM quality_metric
+WHERE contract = $contract AND origin <> $origin
+QUALIFY row_number() OVER (PARTITION BY origin, name ORDER BY noted DESC) = 1;
+
+-- name: note_metric
+INSERT INTO quality_metric VALUES ($contract, $origin, $run, CAST($noted AS TIMESTAMPTZ), $name, $value);
