@@ -75,7 +75,7 @@ def test_a_load_that_is_unlike_the_others_is_told_as_a_warning(gate: Gate) -> No
     ]
     text = contract_text(columns).replace(
         "  properties:", "  customProperties: [{property: anomalies, value: true}]\n  properties:", 1
-    )  # noqa: E501
+    )
     for month in range(8):
         rows = [{"code": f"{month}-{n}", "quantity": str(10 + (n + month) % 3)} for n in range(20)]
         assert gate.take(text, rows, origin=f"{month}.csv")["quality"]["checks"] == []

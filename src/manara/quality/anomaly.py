@@ -1,8 +1,8 @@
 """What is unusual about a load, by the history of its table: robust, and quiet where there is little to go by.
 
 A number is held against the median of the earlier loads, in units of their median absolute deviation (times 1.4826,
-which makes it a standard deviation for normal numbers). Source: Iglewicz and Hoaglin, How to Detect and Handle Outliers,
-1993.
+which makes it a standard deviation for normal numbers). Source: Iglewicz and Hoaglin, How to Detect and Handle
+Outliers, 1993.
 """
 
 import statistics
