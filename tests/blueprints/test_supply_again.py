@@ -12,6 +12,7 @@ from tests.blueprints.conftest import SMALL, Tower, make_tower
 from manara.blueprints.supply.generate import generate_month
 from manara.blueprints.supply.report import compare
 from manara.blueprints.supply.shipments import COLUMNS
+from manara.harmonise import steward
 from manara.plugin.connection import Mark
 from manara.quality.contract import read_contract
 from manara.quality.quarantine import fix, read_quarantine, release
@@ -232,3 +233,17 @@ def test_a_fault_that_is_not_found_shows_in_the_comparison(small: Tower) -> None
     small.planted.add("wrong type", "data_value", "value.type", "nowhere.json", "a row that is not there")
     compared = {fault: (planted, found) for fault, planted, found in compare(small.planted, small.query)}
     assert [fault for fault, (planted, found) in compared.items() if planted != found] == ["wrong type"]
+
+
+def test_a_country_that_nobody_knows_waits_for_a_steward_and_its_lines_do_not(small: Tower) -> None:
+    (small.factory.root / "pack" / "countries" / "countries.csv").write_text("iso3,name\nHTI,Haiti\n", encoding="utf-8")
+    manifest = small.factory.root / "pack" / "countries" / "pack.yaml"
+    lines = manifest.read_text("utf-8").splitlines()
+    manifest.write_text("\n".join(line for line in lines if not line.startswith("sha256")), encoding="utf-8")
+    generate_month(small.lake, 5, SMALL["months"] + 1, **SMALL)
+    before = small.value("select count(*) from fact_shipment_line")
+    small.run()
+    waiting = {item.value for item in steward.queue(small.factory.database("Warehouse"))}
+    assert "Haiti" not in waiting
+    assert "Malawi" in waiting
+    assert small.value("select count(*) from fact_shipment_line") == before

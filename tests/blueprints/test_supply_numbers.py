@@ -225,3 +225,12 @@ def test_the_report_says_the_same_as_the_log(tower: Tower) -> None:
     assert all(read == loaded + refused for read, loaded, refused in loads.values())
     assert all(len(row) == len(section.columns) for section in sections for row in section.rows)
     assert len(sections) == 11
+
+
+def test_countries_have_their_codes(tower: Tower) -> None:
+    rows = tower.query("select distinct country, country_iso3 as code from fact_shipment_line order by country")
+    assert {row["country"]: row["code"] for row in rows} == {
+        "Côte d'Ivoire": "CIV", "Haiti": "HTI", "Malawi": "MWI", "Mozambique": "MOZ", "Nigeria": "NGA",
+        "Vietnam": "VNM", "Zambia": "ZMB",
+    }  # fmt: skip
+    assert tower.value("select count(*) from steward_queue") == 0

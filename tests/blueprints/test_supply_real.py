@@ -138,3 +138,8 @@ def test_a_second_run_changes_nothing(real: Tower) -> None:
     before = real.holdings()
     assert real.run()["changed"] is False
     assert real.holdings() == before
+
+
+def test_every_country_of_the_list_has_its_code(real: Tower) -> None:
+    assert real.query("select distinct country from fact_shipment_line where country_iso3 is null") == []
+    assert real.value("select count(distinct country_iso3) from fact_shipment_line") == 43

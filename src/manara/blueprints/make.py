@@ -36,6 +36,8 @@ def make_factory(folder: Path, blueprint: str) -> list[str]:
             raise Conflict(f"The folder '{folder}' is not empty.", advice="Name a new folder, or empty this one.")
         with as_file(files("manara.blueprints").joinpath(blueprint)) as source:
             write_factory(read_factory(source), folder)
+            for file in sorted((source / "pack").rglob("*.*")):
+                _write(folder / file.relative_to(source), file.read_text(encoding="utf-8"))
             for sample in sorted((source / "sample").rglob("*.csv")):
                 _write(folder / "data" / sample.relative_to(source / "sample"), sample.read_text(encoding="utf-8"))
         _write(folder / "manara.toml", SETTINGS)
