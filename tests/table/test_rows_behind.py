@@ -98,3 +98,20 @@ def test_what_keeps_one_of_several_rows_says_so(base: duckdb.DuckDBPyConnection)
 def test_what_cannot_be_followed_is_refused(base: duckdb.DuckDBPyConnection, query: str, message: str) -> None:
     with pytest.raises(Unclear, match=message):
         behind_query(query, "duckdb", asker(base), {"n": 1})
+
+
+def test_what_where_asks_narrows_and_what_a_window_chose_says_so(base: duckdb.DuckDBPyConnection) -> None:
+    plain = "select k, sum(v) as v from s where kind = 'a' group by k"
+    assert shown(base, behind_query(plain, "duckdb", asker(base), {"k": 1}, "v")) == "s:1"
+    ranked = (
+        "select k, sum(v) as v from (select *, row_number() over (partition by k order by id) as place from s) "
+        "where place <= 1 group by k"
+    )
+    (part,) = behind_query(ranked, "duckdb", asker(base), {"k": 1}, "v")
+    assert shown(base, [part]) == "s:1,2"
+    assert part.loose == ("the query keeps some of them by what a window or a group gives",)
+
+
+def test_what_an_insert_asked_for_may_have_changed_since(base: duckdb.DuckDBPyConnection) -> None:
+    script = "insert into t select kind, v from s where v is null"
+    assert shown(base, rows_behind([script], "duckdb", asker(base), table="t", row={"name": "a"})) == "s:1,3"

@@ -17,6 +17,7 @@ from manara.table.lineage_query import Columns, Unclear, columns_in, name_of, ou
 from manara.table.lineage_writes import Write, write_of
 
 _ROW = "__row"
+_FILTER = "filter"
 _MOST_NODES = 60_000
 
 
@@ -98,7 +99,7 @@ def _of_write(
         for name, value in told.items()
         if name.lower() in inner
     ]
-    down = _Down(dialect=dialect, real=real, target=name_of(write.target).lower(), row=told)
+    down = _Down(dialect=dialect, real=real, target=name_of(write.target).lower(), row=told, filters=not write.adds)
     down.scope(scope, conditions, {inner[wanted.lower()]} if wanted.lower() in inner else None)
     return list(down.found())
 
@@ -145,6 +146,7 @@ class _Down:
     real: Mapping[str, exp.Table]
     target: str
     row: Mapping[str, Any]
+    filters: bool
     leaves: list[tuple[exp.Table, list[exp.Expr], list[str]]] = field(default_factory=list)
 
     def scope(
@@ -175,7 +177,7 @@ class _Down:
             yield Behind(
                 table=name_of(self.real[table.name.lower()]),
                 query=self.sql(query),
-                conditions=len(conditions),
+                conditions=sum(not one.meta.get(_FILTER) for one in conditions),
                 loose=tuple(dict.fromkeys(loose)),
             )
 
@@ -210,6 +212,8 @@ class _Select:
         self._joins: list[tuple[set[str], exp.Expr]] = []
         self._spanned: set[str] = set()
         self._lost: list[str] = []
+        self._chosen: list[str] = []
+        self._where: dict[str, list[exp.Expr]] = {name: [] for name in self._sources}
         self._optional = set(_optional(tree))
 
     def push(self, conditions: Sequence[exp.Expr], wanted: set[str] | None, loose: Sequence[str]) -> None:
@@ -222,8 +226,12 @@ class _Select:
         self._same()
         asked = self._wanted(values, wanted)
         for name, columns in asked.items():
-            parts = [*self._own[name], *self._reach(name)]
-            told = [*loose, *((f"nothing narrows it by {', '.join(self._lost)}",) if self._lost and not parts else ())]
+            parts = [*self._own[name], *self._reach(name), *self._where[name]]
+            told = [
+                *loose,
+                *self._chosen,
+                *((f"nothing narrows it by {', '.join(self._lost)}",) if self._lost and not parts else ()),
+            ]
             source = self._sources[name]
             if isinstance(source, exp.Table):
                 if isinstance(source.this, exp.Identifier):
@@ -244,6 +252,8 @@ class _Select:
         placed, lost = _placed(condition, values)
         if placed is None or any(isinstance(one, exp.Placeholder | exp.Parameter) for one in placed.walk()):
             self._lost.append(lost or "a parameter")
+            if condition.meta.get(_FILTER):
+                self._chosen.append("the query keeps some of them by what a window or a group gives")
             return True
         for each in self._either(placed):
             aliases = self._aliases(each)
@@ -281,6 +291,15 @@ class _Select:
                 aliases = self._aliases(one)
                 if len(aliases) > 1:
                     self._joins.append((aliases, one.copy()))
+                elif len(aliases) == 1 and part is not None and where is not None and part is where.this:
+                    self._filter(aliases.pop(), one)
+
+    def _filter(self, alias: str, condition: exp.Expr) -> None:
+        """Keep what WHERE asks of one source; not of an INSERT, which may ask for what has changed since."""
+        if self._down.filters:
+            kept = condition.copy()
+            kept.meta[_FILTER] = True
+            self._where[alias].append(kept)
 
     def _same(self) -> None:
         """Carry what is equal to a constant over to what is joined to be equal to it."""
@@ -311,7 +330,10 @@ class _Select:
             source = self._as_source(each)
             inner = inner.join(source, join_type="cross") if place else inner.from_(source)
         own = [one for each in sorted(around) for one in self._own[each]]
-        return [exp.Exists(this=inner.where(*(one.copy() for one in (*joins, *own))))]
+        found = exp.Exists(this=inner.where(*(one.copy() for one in (*joins, *own))))
+        if not self._spanned and all(one.meta.get(_FILTER) for one in own):
+            found.meta[_FILTER] = True  # nothing in it is about the row that is asked for
+        return [found]
 
     def _way(self, start: str, end: str) -> list[str]:
         """Return the sources on the shortest way from one to another along the joins; nothing where there is none."""
