@@ -1,6 +1,7 @@
 """Blocks of a delimited text parsed side by side, as long as it is certain that each ends where a row ends."""
 
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,9 @@ from manara.connectors.formats.csv_bytes import CsvBytes
 from manara.connectors.formats.marks import Marks
 
 BLOCK_BYTES = 4 << 20
+_FIRST_MARK = 0xF700
+MARKS = "[\uf780-\uf7ff]"
+"""What stands for bytes that are no UTF-8 in a block that was read by their marks, as a regular expression."""
 _AT_A_TIME = 4
 
 
@@ -49,17 +53,16 @@ class Parser:
 
     def parse(self, block: memoryview) -> "Parsed | None":
         """Return the rows of a block; None where it does not end where a row ends, or cannot be read."""
-        # As bytes where the block is no UTF-8: that costs its row, and not the file.
-        for kind in (pa.string(), pa.binary()):
-            ragged: list[pacsv.InvalidRow] = []
-            try:
-                rows = self._rows(block, kind, ragged)
-            except pa.ArrowInvalid:
-                continue
-            return None if self._goes_on(rows, ragged) else Parsed(block=block, rows=rows, ragged=ragged)
-        return None
+        is_marked = not _is_utf8(block)
+        ragged: list[pacsv.InvalidRow] = []
+        try:
+            rows = self._rows(memoryview(_marked(bytes(block))) if is_marked else block, ragged)
+        except pa.ArrowInvalid:
+            return None
+        found = Parsed(block=block, rows=rows, ragged=ragged, is_marked=is_marked)
+        return None if self._goes_on(rows, ragged) else found
 
-    def _rows(self, block: memoryview, kind: pa.DataType, ragged: list[pacsv.InvalidRow]) -> pa.RecordBatch:
+    def _rows(self, block: memoryview, ragged: list[pacsv.InvalidRow]) -> pa.RecordBatch:
         def keep(row: pacsv.InvalidRow) -> Literal["skip"]:
             ragged.append(row)
             return "skip"
@@ -69,7 +72,7 @@ class Parser:
             # One thread: with several, the parser does not know the numbers of rows.
             pacsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=self.names),
             self.parsing(keep),
-            self.converting(kind),
+            self.converting(pa.string()),
         )
         found = table.to_batches()
         return found[0] if found else pa.RecordBatch.from_pylist([], table.schema)
@@ -88,11 +91,48 @@ class Parser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """The rows of a block, and those that have too many values or too few, numbered from 1 in the block."""
+    """The rows of a block, and those that have too many values or too few, numbered from 1 in the block.
+
+    In a block that `is_marked`, a character of the private use area stands for each byte that is no UTF-8: Arrow can
+    neither give such a value as a text nor hand over a row with one. That costs its row, and not the file.
+    """
 
     block: memoryview
     rows: pa.RecordBatch
     ragged: list[pacsv.InvalidRow]
+    is_marked: bool = False
+
+
+def _is_utf8(block: memoryview) -> bool:
+    offsets = pa.array([0, len(block)], pa.int32()).buffers()[1]
+    whole = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(block)])
+    try:
+        whole.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _marked(content: bytes) -> bytes:
+    parts: list[str] = []
+    while content:
+        try:
+            parts.append(content.decode())
+            break
+        except UnicodeDecodeError as error:
+            parts.append(content[: error.start].decode())
+            parts += [chr(_FIRST_MARK + byte) for byte in content[error.start : error.end]]
+            content = content[error.end :]
+    return "".join(parts).encode()
+
+
+def unmarked(text: str) -> str:
+    r"""Return the text with each mark as the byte that it stands for, escaped.
+
+    >>> unmarked("K\uf7e9")
+    'K\\xe9'
+    """
+    return re.sub(MARKS, lambda mark: f"\\x{ord(mark[0]) - _FIRST_MARK:02x}", text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

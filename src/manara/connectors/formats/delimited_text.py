@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from manara.connectors.files import FileDataset, broken_file, same_columns
-from manara.connectors.formats.csv_blocks import BLOCK_BYTES, Blocks, Parser
+from manara.connectors.formats.csv_blocks import BLOCK_BYTES, MARKS, Blocks, Parser, unmarked
 from manara.connectors.formats.csv_bytes import CsvBytes, Dialect
 from manara.connectors.formats.delimited_write import DelimitedWriter
 from manara.connectors.formats.marks import Marks
@@ -186,7 +186,7 @@ class _Reading:
             for block in Blocks(text=text, parser=self.parser, block_bytes=block_bytes).parsed():
                 self.before, self.ragged = self.good + len(self.numbers), block.ragged
                 self._tell(self._note())
-                whole = self._texts(block.rows)
+                whole = self._without_marked(block.rows) if block.is_marked else self._texts(block.rows)
                 self.good += block.rows.num_rows
                 yield whole
             if not text.is_blank:
@@ -243,7 +243,7 @@ class _Reading:
         for row in new:
             values = "1 value" if row.actual_columns == 1 else f"{row.actual_columns} values"
             reason = f"it has {values}, and {row.expected_columns} are expected"
-            self._refuse(self._number_of(row), self.marks.turned_back(row.text), reason)
+            self._refuse(self._number_of(row), unmarked(self.marks.turned_back(row.text)), reason)
 
     def _refuse(self, number: int, text: str, reason: str) -> None:
         self.tally.refuse(Refused(file=self.file.path, row=number, text=text, reason=reason))
@@ -262,6 +262,20 @@ class _Reading:
                 )
                 self._refuse(self._number(self.good + index + 1), text, f"it is not written in {self.dialect.encoding}")
             return self._real(batch.take(pa.array(kept, pa.int64())).cast(schema))
+
+    def _without_marked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows of a block that was read by marks, without those that have one: they are no UTF-8."""
+        broken = {
+            index
+            for column in batch.columns
+            for index, found in enumerate(pc.match_substring_regex(column, MARKS).to_pylist())
+            if found
+        }
+        for index in sorted(broken):
+            text = self.dialect.delimiter.join(unmarked(column[index].as_py() or "") for column in batch.columns)
+            self._refuse(self._number(self.good + index + 1), text, f"it is not written in {self.dialect.encoding}")
+        kept = [index for index in range(batch.num_rows) if index not in broken]
+        return self._real(batch.take(pa.array(kept, pa.int64())))
 
     def _real(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the values with the real marks in them where stand-ins were read."""
