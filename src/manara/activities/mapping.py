@@ -194,9 +194,9 @@ class Mapper:
 
     def pairs(self, source: pa.Schema) -> tuple[tuple[str, str, bool], ...]:
         """Return the source's name of each column, the sink's, and whether its values are converted."""
-        names = self.schema.names
+        read, written = source.names, self.schema.names  # each is made anew when it is asked for
         return tuple(
-            (source.names[index], names[place], place in self._conversions) for place, index in enumerate(self._taken)
+            (read[index], written[place], place in self._conversions) for place, index in enumerate(self._taken)
         )
 
     def batches(self, rows: Iterable[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
