@@ -254,7 +254,8 @@ def hash_of(payload: str) -> str:
 def judge_rows(transaction: ArrowTransaction, contract: Contract, source: Mapping[str, bool], tables: Tables) -> None:
     """Type the rows of the source and judge them; what is broken stands in the judged table then."""
     try:
-        transaction.execute(sql(type_values(contract, source, tables)))
+        kinds = transaction.columns(exp.table_(SOURCE, quoted=True))
+        transaction.execute(sql(type_values(contract, source, tables, kinds)))
         transaction.execute(sql(compiled.judge(contract, rules_of(contract), tables)))
     except ManaraError as error:
         raise error.at(f"contract '{contract.title}'") from error

@@ -21,10 +21,24 @@ _FIRST_YEAR = "1000-01-01"
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
-def type_values(contract: Contract, source: Mapping[str, bool], tables: Tables) -> exp.Expr:
+_WHOLE_KINDS = frozenset({"BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT"})
+_TAKEN_AS_THEY_ARE: Mapping[str, frozenset[str]] = {
+    "integer": _WHOLE_KINDS,
+    "number": _WHOLE_KINDS | {"DOUBLE"},
+    "boolean": frozenset({"BOOLEAN"}),
+    "date": frozenset({"DATE"}),
+    "timestamp": frozenset({"TIMESTAMP"}),
+}
+"""The types of a source from which a value needs no reading: its text would give the same."""
+
+
+def type_values(
+    contract: Contract, source: Mapping[str, bool], tables: Tables, kinds: Mapping[str, str] | None = None
+) -> exp.Expr:
     """Return the statement that makes typed values of the source's texts.
 
     `source` are the columns of the source table: whether each is a text. A column that is missing there gives NULL.
+    `kinds` are their types, where known: a value that has the type already is taken as it is.
     """
     columns = {name.lower(): name for name in source}
     originals = exp.select(quoted(ROW)).from_(aliased(SOURCE, "source"))
@@ -34,11 +48,40 @@ def type_values(contract: Contract, source: Mapping[str, bool], tables: Tables) 
         name = columns.get(each.source.lower())
         computed = each.transform_logic is not None or (name is not None and not source[name])
         originals = originals.select(exp.alias_(_original(each, columns, tables), f"__original_{index}", quoted=True))
-        texts = texts.select(*_cleaned(each, index, columns))
-        values = values.select(exp.alias_(_typed(each, index, computed), each.name, quoted=True))
+        is_taken = name is not None and _is_taken(each, (kinds or {}).get(name, ""))
+        texts = texts.select(
+            *(_kept(index) if is_taken and not each.missing_values else _cleaned(each, index, columns))
+        )
+        typed = _typed(each, index, computed)
+        if name is not None and is_taken:
+            typed = _taken(each, index)
+            originals = originals.select(
+                exp.alias_(exp.column(name, table="source", quoted=True), f"__taken_{index}", quoted=True)
+            )
+            texts = texts.select(quoted(f"__taken_{index}"))
+        values = values.select(exp.alias_(typed, each.name, quoted=True))
         if keeps_text(each):
             values = values.select(quoted(text_column(index)))
     return temporary(VALUES, values.with_("originals", as_=originals).with_("texts", as_=texts))
+
+
+def _kept(index: int) -> list[exp.Expr]:
+    """Return the original and the text of a value that has its type already: no blanks stand around it."""
+    original = quoted(f"__original_{index}")
+    return [original, exp.alias_(original.copy(), text_column(index), quoted=True)]
+
+
+def _is_taken(each: Property, kind: str) -> bool:
+    return each.transform_logic is None and kind in _TAKEN_AS_THEY_ARE.get(each.logical_type, ())
+
+
+def _taken(each: Property, index: int) -> exp.Expr:
+    """Return a value that has its type already; NULL where its text counts as missing, or where it is no number."""
+    value = as_type(quoted(f"__taken_{index}"), SQL_TYPES[each.logical_type])
+    counts: exp.Expr = quoted(text_column(index)).is_(exp.null()).not_()
+    if each.logical_type == "number":
+        counts = exp.and_(counts, exp.Anonymous(this="isfinite", expressions=[value.copy()]))
+    return exp.case().when(counts, value)
 
 
 def sources_of(each: Property) -> list[str]:
