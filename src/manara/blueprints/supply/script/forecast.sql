@@ -68,7 +68,7 @@ split as (
 )
 select
     source, item_key, made_after, if(month < first_tested, 'choice', 'test'), method, min(month), max(month), count(*),
-    avg(abs(error)), avg(error), sum(abs(error)) / nullif(sum(actual), 0)
+    round(avg(abs(error)), 6), round(avg(error), 6), round(sum(abs(error)) / nullif(sum(actual), 0), 6)
 from judged join split using (source)
 group by all;
 
