@@ -274,7 +274,8 @@ def test_a_stored_procedure_is_answered_by_its_script(procedures: Place) -> None
         "SqlServerStoredProcedure",
         {"storedProcedureName": "[dbo].[SetPrice]", "storedProcedureParameters": told},
     )
-    assert output == {"recordsAffected": 1}
+    assert output["recordsAffected"] == 1
+    assert [each["name"] for each in output["lineage"]["outputs"]] == ["stock"]
     assert _values(procedures, "EXEC dbo.SetPrice @item = 'MR', @price = 3 EXEC Cheap 3") == [("OPV",), ("MR",)]
 
 

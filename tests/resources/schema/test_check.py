@@ -15,7 +15,9 @@ from manara.resources.schema.check import DEEPEST, MOST_FAULTS, check_body
 
 Json = dict[str, Any]
 KNOWN = Known(
-    activities={"Copy", "QualityGate"}, datasets={"Binary", "DuckDBTable"}, connectors={"FileServer", "DuckDB"}
+    activities={"Copy", "QualityGate", "Harmonise", "LoadDimension", "LoadFact"},
+    datasets={"Binary", "DuckDBTable"},
+    connectors={"FileServer", "DuckDB"},
 )
 BLUEPRINTS = sorted(Path(manara.blueprints.__file__).parent.rglob("*.json"))
 LAKE = {"referenceName": "Lake", "type": "LinkedServiceReference"}
