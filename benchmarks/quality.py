@@ -4,7 +4,7 @@
 
 Two million rows of eight columns, twelve rules, two rows in a hundred broken. The hand-written pass reads typed rows
 and splits them into good rows and a quarantine table with reasons. The gate does the same from typed rows, and besides
-reads every value through its text, keeps the rows whole, renews rows by their keys, and notes findings and scores.
+keeps texts for its reasons, keeps the rows whole, renews rows by their keys, and notes findings and scores.
 Times are of one process, best of the rounds; the ratio is that of the best times.
 """
 

@@ -27,3 +27,11 @@ def test_a_strict_copy_names_the_first_of_them(tmp_path: Path) -> None:
     place.write("a.csv", CONTENT)
     with pytest.raises(BadRows, match="Row 2 cannot be read: it has 3 values, and 2 are expected"):
         place.copy(csv("a.csv"), files("Parquet", "out.parquet"))
+
+
+def test_a_good_row_with_a_private_character_stays_good_beside_a_broken_one(tmp_path: Path) -> None:
+    place = Place(folder=tmp_path)
+    place.write("a.csv", "id,name\n1,\uf7e9\n".encode() + b"2,K\xe9\n")
+    told = place.copy(csv("a.csv"), files("Parquet", "out.parquet"), enableSkipIncompatibleRow=True)
+    assert [row["text"] for row in told["skippedRows"]] == [r"2,K\xe9"]
+    assert [row["name"] for row in place.rows("out.parquet")] == ["\uf7e9"]

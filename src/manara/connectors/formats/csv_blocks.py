@@ -15,9 +15,9 @@ from manara.connectors.formats.csv_bytes import CsvBytes
 from manara.connectors.formats.marks import Marks
 
 BLOCK_BYTES = 4 << 20
-_FIRST_MARK = 0xF700
-MARKS = "[\uf780-\uf7ff]"
-"""What stands for bytes that are no UTF-8 in a block that was read by their marks, as a regular expression."""
+_BASES = (0xF700, 0xFF700, 0x10F700)
+"""Where the marks for bytes that are no UTF-8 may begin: in the three private use areas of Unicode."""
+
 _AT_A_TIME = 4
 
 
@@ -53,13 +53,13 @@ class Parser:
 
     def parse(self, block: memoryview) -> "Parsed | None":
         """Return the rows of a block; None where it does not end where a row ends, or cannot be read."""
-        is_marked = not _is_utf8(block)
+        read, base = (block, 0) if _is_utf8(block) else _marked(bytes(block))
         ragged: list[pacsv.InvalidRow] = []
         try:
-            rows = self._rows(memoryview(_marked(bytes(block))) if is_marked else block, ragged)
+            rows = self._rows(read, ragged)
         except pa.ArrowInvalid:
             return None
-        found = Parsed(block=block, rows=rows, ragged=ragged, is_marked=is_marked)
+        found = Parsed(block=block, rows=rows, ragged=ragged, base=base)
         return None if self._goes_on(rows, ragged) else found
 
     def _rows(self, block: memoryview, ragged: list[pacsv.InvalidRow]) -> pa.RecordBatch:
@@ -93,14 +93,15 @@ class Parser:
 class Parsed:
     """The rows of a block, and those that have too many values or too few, numbered from 1 in the block.
 
-    In a block that `is_marked`, a character of the private use area stands for each byte that is no UTF-8: Arrow can
-    neither give such a value as a text nor hand over a row with one. That costs its row, and not the file.
+    In a block with a `base`, a character of a private use area stands for each byte that is no UTF-8 (the byte added to
+    the base): Arrow can neither give such a value as a text nor hand over a row with one. That costs its row, and not
+    the file. The base is one whose characters the block does not use itself.
     """
 
     block: memoryview
     rows: pa.RecordBatch
     ragged: list[pacsv.InvalidRow]
-    is_marked: bool = False
+    base: int = 0
 
 
 def _is_utf8(block: memoryview) -> bool:
@@ -113,7 +114,15 @@ def _is_utf8(block: memoryview) -> bool:
     return True
 
 
-def _marked(content: bytes) -> bytes:
+def _marked(content: bytes) -> tuple[memoryview, int]:
+    """Return the content with a mark for each byte that is no UTF-8, and the base of the marks.
+
+    A content that uses the characters of all bases goes without marks, and cannot be read then.
+    """
+    plain = content.decode("utf-8", "ignore")
+    base = next((each for each in _BASES if not re.search(marks_of(each), plain)), 0)
+    if not base:
+        return memoryview(content), 0
     parts: list[str] = []
     while content:
         try:
@@ -121,18 +130,25 @@ def _marked(content: bytes) -> bytes:
             break
         except UnicodeDecodeError as error:
             parts.append(content[: error.start].decode())
-            parts += [chr(_FIRST_MARK + byte) for byte in content[error.start : error.end]]
+            parts += [chr(base + byte) for byte in content[error.start : error.end]]
             content = content[error.end :]
-    return "".join(parts).encode()
+    return memoryview("".join(parts).encode()), base
 
 
-def unmarked(text: str) -> str:
+def marks_of(base: int) -> str:
+    """Return what finds the marks of a base, as a regular expression."""
+    return f"[{chr(base + 0x80)}-{chr(base + 0xFF)}]"
+
+
+def unmarked(text: str, base: int) -> str:
     r"""Return the text with each mark as the byte that it stands for, escaped.
 
-    >>> unmarked("K\uf7e9")
+    >>> unmarked("K\uf7e9", 0xF700)
     'K\\xe9'
     """
-    return re.sub(MARKS, lambda mark: f"\\x{ord(mark[0]) - _FIRST_MARK:02x}", text)
+    if not base:
+        return text
+    return re.sub(marks_of(base), lambda mark: f"\\x{ord(mark[0]) - base:02x}", text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

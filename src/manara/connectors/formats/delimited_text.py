@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from manara.connectors.files import FileDataset, broken_file, same_columns
-from manara.connectors.formats.csv_blocks import BLOCK_BYTES, MARKS, Blocks, Parser, unmarked
+from manara.connectors.formats.csv_blocks import BLOCK_BYTES, Blocks, Parsed, Parser, marks_of, unmarked
 from manara.connectors.formats.csv_bytes import CsvBytes, Dialect
 from manara.connectors.formats.delimited_write import DelimitedWriter
 from manara.connectors.formats.marks import Marks
@@ -185,8 +185,8 @@ class _Reading:
         try:
             for block in Blocks(text=text, parser=self.parser, block_bytes=block_bytes).parsed():
                 self.before, self.ragged = self.good + len(self.numbers), block.ragged
-                self._tell(self._note())
-                whole = self._without_marked(block.rows) if block.is_marked else self._texts(block.rows)
+                self._tell(self._note(), block.base)
+                whole = self._without_marked(block) if block.base else self._texts(block.rows)
                 self.good += block.rows.num_rows
                 yield whole
             if not text.is_blank:
@@ -239,11 +239,11 @@ class _Reading:
         """Return which row of the file it is; the parser counts from where it was begun."""
         return self.before + (row.number or 0)
 
-    def _tell(self, new: list[pacsv.InvalidRow]) -> None:
+    def _tell(self, new: list[pacsv.InvalidRow], base: int = 0) -> None:
         for row in new:
             values = "1 value" if row.actual_columns == 1 else f"{row.actual_columns} values"
             reason = f"it has {values}, and {row.expected_columns} are expected"
-            self._refuse(self._number_of(row), unmarked(self.marks.turned_back(row.text)), reason)
+            self._refuse(self._number_of(row), unmarked(self.marks.turned_back(row.text), base), reason)
 
     def _refuse(self, number: int, text: str, reason: str) -> None:
         self.tally.refuse(Refused(file=self.file.path, row=number, text=text, reason=reason))
@@ -263,16 +263,17 @@ class _Reading:
                 self._refuse(self._number(self.good + index + 1), text, f"it is not written in {self.dialect.encoding}")
             return self._real(batch.take(pa.array(kept, pa.int64())).cast(schema))
 
-    def _without_marked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _without_marked(self, block: Parsed) -> pa.RecordBatch:
         """Return the rows of a block that was read by marks, without those that have one: they are no UTF-8."""
+        batch, base = block.rows, block.base
         broken = {
             index
             for column in batch.columns
-            for index, found in enumerate(pc.match_substring_regex(column, MARKS).to_pylist())
+            for index, found in enumerate(pc.match_substring_regex(column, marks_of(base)).to_pylist())
             if found
         }
         for index in sorted(broken):
-            text = self.dialect.delimiter.join(unmarked(column[index].as_py() or "") for column in batch.columns)
+            text = self.dialect.delimiter.join(unmarked(column[index].as_py() or "", base) for column in batch.columns)
             self._refuse(self._number(self.good + index + 1), text, f"it is not written in {self.dialect.encoding}")
         kept = [index for index in range(batch.num_rows) if index not in broken]
         return self._real(batch.take(pa.array(kept, pa.int64())))
