@@ -11,7 +11,7 @@ from sqlglot import exp
 from manara.quality.expression import read_expression, tables_of
 from manara.quality.odcs import Contract
 from manara.quality.rules import ALIAS, FIRST_OF_KEY, ROW, SQL_TYPES, Rule, column, first_of_value
-from manara.quality.tables import GOOD, JUDGED, SOURCE, VALUES, Tables
+from manara.quality.tables import JUDGED, KNOWN, SOURCE, VALUES, Tables
 from manara.quality.trees import aliased, as_type, equal, literal, quoted, temporary
 from manara.quality.values import sources_of
 
@@ -50,19 +50,17 @@ def judge(contract: Contract, rules: Sequence[Rule], tables: Tables) -> exp.Expr
 
 
 def compare(contract: Contract, tables: Tables) -> exp.Expr:
-    """Return the statement that says of each row to load whether it is inserted, updated or unchanged."""
-    refused = exp.select("1").from_(aliased(JUDGED, "judged")).where(equal(ROW, "judged", ALIAS), "judged.refused")
+    """Return the statement that says of each row to load whose key is known whether it is updated or unchanged."""
     known = exp.alias_(tables.named(tables.good), "known", table=True)
-    missing = exp.column(contract.keys[0].name, table="known", quoted=True).is_(exp.null())
     same = [exp.NullSafeEQ(this=column(each.name), expression=_known(each.name)) for each in contract.properties]
-    change = exp.case().when(missing, literal("inserted")).when(exp.and_(*same), literal("unchanged"))
+    change = exp.case().when(exp.and_(*same), literal("unchanged"))
     rows = (
         exp.select(column(ROW), exp.alias_(change.else_(literal("updated")), "change"))
         .from_(aliased(VALUES, ALIAS))
-        .join(known, on=exp.and_(*(equal(key.name, "known", ALIAS) for key in contract.keys)), join_type="left")
-        .where(exp.Exists(this=refused).not_())
+        .join(known, on=exp.and_(*(equal(key.name, "known", ALIAS) for key in contract.keys)), join_type="inner")
+        .where(_is_refused(ALIAS).not_())
     )
-    return temporary(GOOD, rows)
+    return temporary(KNOWN, rows)
 
 
 def update_good(contract: Contract, tables: Tables) -> exp.Expr | None:
@@ -74,7 +72,7 @@ def update_good(contract: Contract, tables: Tables) -> exp.Expr | None:
     return exp.Update(
         this=exp.alias_(tables.named(tables.good), "known", table=True),
         expressions=settings,
-        from_=exp.From(this=_changed(contract, "updated").subquery("new")),
+        from_=exp.From(this=_updated(contract).subquery("new")),
         where=exp.Where(this=exp.and_(*(equal(key.name, "known", "new") for key in contract.keys))),
     )
 
@@ -82,7 +80,7 @@ def update_good(contract: Contract, tables: Tables) -> exp.Expr | None:
 def insert_good(contract: Contract, tables: Tables) -> exp.Expr:
     """Return the statement that adds the rows whose key is new."""
     names = [*(each.name for each in contract.properties), *NOTES]
-    return _insert(tables.named(tables.good), names, _changed(contract, "inserted"))
+    return _insert(tables.named(tables.good), names, _inserted(contract))
 
 
 def good_columns(contract: Contract) -> dict[str, str]:
@@ -206,8 +204,26 @@ def _json(value: exp.Expr) -> exp.Expr:
     return exp.case().when(odd, as_text).else_(as_json)
 
 
-def _changed(contract: Contract, change: str) -> exp.Select:
-    """Return the rows with one kind of change, with the notes of where they came from."""
+def _updated(contract: Contract) -> exp.Select:
+    """Return the rows that differ from what the table has under their key."""
+    known = aliased(KNOWN, "known")
+    rows = _noted(contract).join(known, on=equal(ROW, "typed", "known"))
+    return rows.where(exp.column("change", table="known").eq(literal("updated")))
+
+
+def _inserted(contract: Contract) -> exp.Select:
+    """Return the rows whose key is new."""
+    known = exp.select("1").from_(aliased(KNOWN, "known")).where(equal(ROW, "known", "typed"))
+    return _noted(contract).where(_is_refused("typed").not_(), exp.Exists(this=known).not_())
+
+
+def _is_refused(alias: str) -> exp.Expr:
+    refused = exp.select("1").from_(aliased(JUDGED, "judged")).where(equal(ROW, "judged", alias), "judged.refused")
+    return exp.Exists(this=refused)
+
+
+def _noted(contract: Contract) -> exp.Select:
+    """Return the typed rows with the notes of where they came from."""
     notes = {
         "_origin": exp.Placeholder(this="origin"),
         "_row": exp.column(ROW, table="typed", quoted=True),
@@ -217,8 +233,6 @@ def _changed(contract: Contract, change: str) -> exp.Select:
         exp.select(*(exp.column(each.name, table="typed", quoted=True) for each in contract.properties))
         .select(*(exp.alias_(tree, name, quoted=True) for name, tree in notes.items()))
         .from_(aliased(VALUES, "typed"))
-        .join(aliased(GOOD, "good"), on=equal(ROW, "typed", "good"))
-        .where(exp.column("change", table="good").eq(literal(change)))
     )
 
 

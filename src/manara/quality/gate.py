@@ -59,14 +59,12 @@ def pass_gate(
         transaction, contract, tables, notes, rows_read
     )
     stops = [check for check in checks if check.stops]
-    if not stops:
-        load_good(transaction, contract, tables, notes)
+    inserted = 0 if stops else load_good(transaction, contract, tables, notes)
     _note(transaction, source, tables, notes)
     quality = _scored(transaction, contract, tables, notes, checks, rows_read)
     counts = _stopped(transaction, tables, notes, rows_read, stops) if stops else {}
-    counts = counts or _counted(transaction, tables, notes, rows_read)
-    for temporary in ("drop_source", "drop_values", "drop_judged", "drop_good"):
-        execute(transaction, compiled.notes(temporary, tables), {})
+    counts = counts or _counted(transaction, tables, notes, rows_read, inserted)
+    drop_temporary(transaction, tables)
     return counts | {
         "rowsCorrected": corrected,
         "quality": quality,
@@ -255,19 +253,26 @@ def judge_rows(transaction: ArrowTransaction, contract: Contract, source: Mappin
     """Type the rows of the source and judge them; what is broken stands in the judged table then."""
     try:
         kinds = transaction.columns(exp.table_(SOURCE, quoted=True))
-        transaction.execute(sql(type_values(contract, source, tables, kinds)))
+        for statement in type_values(contract, source, tables, kinds):
+            transaction.execute(sql(statement))
         transaction.execute(sql(compiled.judge(contract, rules_of(contract), tables)))
     except ManaraError as error:
         raise error.at(f"contract '{contract.title}'") from error
 
 
-def load_good(transaction: ArrowTransaction, contract: Contract, tables: Tables, notes: Mapping[str, str]) -> None:
-    """Load the rows that nothing refused."""
+def load_good(transaction: ArrowTransaction, contract: Contract, tables: Tables, notes: Mapping[str, str]) -> int:
+    """Load the rows that nothing refused, and return how many of them are new."""
     transaction.execute(sql(compiled.compare(contract, tables)))
     renew = compiled.update_good(contract, tables)
     if renew is not None:
         execute(transaction, renew, notes)
-    execute(transaction, compiled.insert_good(contract, tables), notes)
+    return execute(transaction, compiled.insert_good(contract, tables), notes)
+
+
+def drop_temporary(transaction: ArrowTransaction, tables: Tables) -> None:
+    """Take away what the gate has made for itself."""
+    for name in ("drop_values", "drop_typed", "drop_source", "drop_judged", "drop_known"):
+        execute(transaction, compiled.notes(name, tables), {})
 
 
 def _note(transaction: ArrowTransaction, source: Mapping[str, bool], tables: Tables, notes: Mapping[str, str]) -> None:
@@ -279,12 +284,14 @@ def _note(transaction: ArrowTransaction, source: Mapping[str, bool], tables: Tab
     execute(transaction, compiled.notes("insert_findings", tables), notes)
 
 
-def _counted(transaction: ArrowTransaction, tables: Tables, notes: Mapping[str, str], rows_read: int) -> Counts:
+def _counted(
+    transaction: ArrowTransaction, tables: Tables, notes: Mapping[str, str], rows_read: int, inserted: int
+) -> Counts:
     changes = {
         row["change"]: row["rows"] for row in query_rows(transaction, compiled.notes("count_changes", tables), notes)
     }
     quarantined = query_rows(transaction, compiled.notes("count_quarantined", tables), notes)[0]["rows"]
-    loaded = sum(changes.values())
+    loaded = inserted + sum(changes.values())
     if rows_read != loaded + quarantined:
         raise Broken(
             f"{rows_read} rows were read, but {loaded} loaded and {quarantined} refused.",
@@ -294,7 +301,7 @@ def _counted(transaction: ArrowTransaction, tables: Tables, notes: Mapping[str, 
     return {
         "rowsRead": rows_read,
         "rowsLoaded": loaded,
-        "rowsInserted": changes.get("inserted", 0),
+        "rowsInserted": inserted,
         "rowsUpdated": changes.get("updated", 0),
         "rowsUnchanged": changes.get("unchanged", 0),
         "rowsQuarantined": quarantined,

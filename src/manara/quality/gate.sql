@@ -127,8 +127,8 @@ FROM (SELECT __row, unnest(faults) AS fault FROM __gate_judged) AS found
 ORDER BY found.__row;
 
 -- name: count_changes
--- How many rows were inserted, updated and unchanged.
-SELECT change, count(*) AS rows FROM __gate_good GROUP BY change;
+-- How many rows of known keys were updated and unchanged.
+SELECT change, count(*) AS rows FROM __gate_known GROUP BY change;
 
 -- name: count_flagged
 -- Rows that load in spite of a warning.
@@ -149,13 +149,16 @@ ORDER BY rule;
 DROP TABLE IF EXISTS temp.__gate_source;
 
 -- name: drop_values
-DROP TABLE IF EXISTS temp.__gate_values;
+DROP VIEW IF EXISTS temp.__gate_values;
+
+-- name: drop_typed
+DROP TABLE IF EXISTS temp.__gate_typed;
 
 -- name: drop_judged
 DROP TABLE IF EXISTS temp.__gate_judged;
 
--- name: drop_good
-DROP TABLE IF EXISTS temp.__gate_good;
+-- name: drop_known
+DROP TABLE IF EXISTS temp.__gate_known;
 
 -- name: create_quality_score
 -- How good each load was, by dimension; the dimension `all` is the mean of the others. Kept as history.

@@ -16,7 +16,7 @@ from manara import clock
 from manara.errors import Conflict, NotFound, WrongDefinition
 from manara.plugin.connection import ArrowTransaction, Database, Mark, Transaction
 from manara.quality import compile as compiled
-from manara.quality.gate import execute, hash_of, homes_of, judge_rows, load_good, notes_of, prepare
+from manara.quality.gate import drop_temporary, hash_of, homes_of, judge_rows, load_good, notes_of, prepare
 from manara.quality.odcs import Contract
 from manara.quality.rules import ROW
 from manara.quality.tables import JUDGED, SOURCE, Tables
@@ -248,8 +248,7 @@ def _judged(transaction: Transaction, contract: Contract, group: Sequence[Refuse
         f'lambda f: f.reason) AS reasons FROM "{JUDGED}" WHERE refused'
     )
     left = {row["row"]: row["reasons"] for row in transaction.query(query).read_all().to_pylist()}
-    for each in ("drop_source", "drop_values", "drop_judged", "drop_good"):
-        execute(transaction, compiled.notes(each, tables), {})
+    drop_temporary(transaction, tables)
     return left
 
 

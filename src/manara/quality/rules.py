@@ -63,7 +63,10 @@ def rules_of(contract: Contract) -> list[Rule]:
 
 
 def text_column(index: int) -> str:
-    """Return the column that holds the text of property number `index`: NULL for missing, empty for not computable."""
+    """Return the column that holds the text of property number `index`: NULL for missing, empty for not computable.
+
+    Where the source has the value in its type already, it is the value as it came.
+    """
     return f"__text_{index}"
 
 
@@ -139,7 +142,7 @@ def _type(each: Property, index: int) -> Rule:
         dimension="conformity",
         severity="error",
         condition=exp.and_(text.is_(exp.null()).not_(), column(each.name).is_(exp.null())),
-        reason=exp.case().when(text.eq(exp.Literal.string("")), failed).else_(wrong),
+        reason=exp.case().when(_as_text(text).eq(exp.Literal.string("")), failed).else_(wrong),
     )
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-SOURCE, VALUES, JUDGED, GOOD = "__gate_source", "__gate_values", "__gate_judged", "__gate_good"
-"""The gate's temporary tables: rows as they came, typed, those with faults, and those to load."""
+SOURCE, TYPED, VALUES = "__gate_source", "__gate_typed", "__gate_values"
+JUDGED, KNOWN = "__gate_judged", "__gate_known"
+"""What the gate makes for a while: rows as they came; their values (kept in TYPED where they cost much, seen as
+VALUES); those with faults; and the good ones whose key the table has already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,13 @@ def temporary(name: str, rows: exp.Query) -> exp.Expr:
     return exp.Create(this=table, kind="TABLE", replace=True, properties=properties, expression=rows)
 
 
+def view(name: str, rows: exp.Query) -> exp.Expr:
+    """Return the statement that makes a temporary view of rows."""
+    tree = temporary(name, rows)
+    tree.set("kind", "VIEW")
+    return tree
+
+
 def attempt(tree: exp.Expr) -> exp.Expr:
     """Return a tree that gives the value in a box, and NULL instead of the box where computing it is an error."""
     entry = exp.PropertyEQ(this=exp.to_identifier("value"), expression=tree)

@@ -7,10 +7,12 @@ from sqlglot import exp
 from manara.quality.expression import columns_of, has_query, read_expression
 from manara.quality.odcs import Contract, Property
 from manara.quality.rules import ROW, SQL_TYPES, keeps_text, text_column
-from manara.quality.tables import SOURCE, VALUES, Tables
-from manara.quality.trees import aliased, as_type, attempt, literal, quoted, temporary, try_type, unboxed
+from manara.quality.tables import SOURCE, TYPED, VALUES, Tables
+from manara.quality.trees import aliased, as_type, attempt, literal, quoted, temporary, try_type, unboxed, view
 
 _BLANKS = " \t\r\n\u00a0"
+_BLANK_POINTS = (-1, *map(ord, _BLANKS))
+"""What DuckDB's unicode() says of a text that may be blank; -1 is the empty one."""
 _WHOLE = r"[+-]?\d+(\.0*)?"
 _DECIMAL = r"[+-]?(\d+(\.\d*)?|\.\d+)"
 _DECIMAL_OR_POWER = _DECIMAL + r"([eE][+-]?\d+)?"
@@ -34,54 +36,85 @@ _TAKEN_AS_THEY_ARE: Mapping[str, frozenset[str]] = {
 
 def type_values(
     contract: Contract, source: Mapping[str, bool], tables: Tables, kinds: Mapping[str, str] | None = None
-) -> exp.Expr:
-    """Return the statement that makes typed values of the source's texts.
+) -> list[exp.Expr]:
+    """Return the statements that make the typed values of the source's texts, called VALUES.
 
     `source` are the columns of the source table: whether each is a text. A column that is missing there gives NULL.
-    `kinds` are their types, where known: a value that has the type already is taken as it is.
+    `kinds` are their types, where known: a value that has the type already is taken as it is. Where no value needs more
+    than a look, they are a view of the source; else they are made once.
     """
     columns = {name.lower(): name for name in source}
     originals = exp.select(quoted(ROW)).from_(aliased(SOURCE, "source"))
     texts = exp.select(quoted(ROW)).from_("originals")
     values = exp.select(quoted(ROW)).from_("texts")
+    is_light = True
     for index, each in enumerate(contract.properties):
         name = columns.get(each.source.lower())
-        computed = each.transform_logic is not None or (name is not None and not source[name])
-        originals = originals.select(exp.alias_(_original(each, columns, tables), f"__original_{index}", quoted=True))
         is_taken = name is not None and _is_taken(each, (kinds or {}).get(name, ""))
-        texts = texts.select(
-            *(_kept(index) if is_taken and not each.missing_values else _cleaned(each, index, columns))
-        )
-        typed = _typed(each, index, computed)
+        originals = originals.select(exp.alias_(_original(each, columns, tables), _original_column(index), quoted=True))
         if name is not None and is_taken:
-            typed = _taken(each, index)
-            originals = originals.select(
-                exp.alias_(exp.column(name, table="source", quoted=True), f"__taken_{index}", quoted=True)
-            )
-            texts = texts.select(quoted(f"__taken_{index}"))
+            raw = exp.column(name, table="source", quoted=True)
+            originals = originals.select(exp.alias_(raw, _taken_column(index), quoted=True))
+            texts = texts.select(quoted(_taken_column(index)))
+        if is_taken and not each.missing_values:
+            texts = texts.select(exp.alias_(quoted(_taken_column(index)), text_column(index), quoted=True))
+            typed = _finite(each, index)
+        elif _is_plain(each):
+            texts = texts.select(quoted(_original_column(index)))
+            typed = _without_blanks(quoted(_original_column(index)))
+            is_light = is_light and (name is None or source[name])
+        else:
+            texts = texts.select(*_cleaned(each, index, columns))
+            computed = each.transform_logic is not None or (name is not None and not source[name])
+            typed = _taken(each, index) if is_taken else _typed(each, index, computed)
+            is_light = False
         values = values.select(exp.alias_(typed, each.name, quoted=True))
         if keeps_text(each):
             values = values.select(quoted(text_column(index)))
-    return temporary(VALUES, values.with_("originals", as_=originals).with_("texts", as_=texts))
+    rows = values.with_("originals", as_=originals).with_("texts", as_=texts)
+    if is_light:
+        return [view(VALUES, rows)]
+    return [temporary(TYPED, rows), view(VALUES, exp.select("*").from_(exp.table_(TYPED, quoted=True)))]
 
 
-def _kept(index: int) -> list[exp.Expr]:
-    """Return the original and the text of a value that has its type already: no blanks stand around it."""
-    original = quoted(f"__original_{index}")
-    return [original, exp.alias_(original.copy(), text_column(index), quoted=True)]
+def _original_column(index: int) -> str:
+    return f"__original_{index}"
+
+
+def _taken_column(index: int) -> str:
+    return f"__taken_{index}"
 
 
 def _is_taken(each: Property, kind: str) -> bool:
     return each.transform_logic is None and kind in _TAKEN_AS_THEY_ARE.get(each.logical_type, ())
 
 
+def _is_plain(each: Property) -> bool:
+    """Return whether a property is a text that is missing only where it is blank."""
+    return each.logical_type == "string" and each.transform_logic is None and not each.missing_values
+
+
+def _without_blanks(text: exp.Expr) -> exp.Expr:
+    """Return the text, and NULL for one of blanks: only a text that begins with one is looked through."""
+    first = exp.In(
+        this=exp.Anonymous(this="unicode", expressions=[text.copy()]),
+        expressions=[exp.Literal.number(point) for point in _BLANK_POINTS],
+    )
+    trimmed = exp.NEQ(this=_trimmed(text.copy()), expression=literal(""))
+    return exp.case().when(first.not_(), text).when(trimmed, text.copy())
+
+
+def _finite(each: Property, index: int) -> exp.Expr:
+    """Return a value that has its type already; NULL where it is no number."""
+    value = as_type(quoted(_taken_column(index)), SQL_TYPES[each.logical_type])
+    if each.logical_type != "number":
+        return value
+    return exp.case().when(exp.Anonymous(this="isfinite", expressions=[value.copy()]), value)
+
+
 def _taken(each: Property, index: int) -> exp.Expr:
     """Return a value that has its type already; NULL where its text counts as missing, or where it is no number."""
-    value = as_type(quoted(f"__taken_{index}"), SQL_TYPES[each.logical_type])
-    counts: exp.Expr = quoted(text_column(index)).is_(exp.null()).not_()
-    if each.logical_type == "number":
-        counts = exp.and_(counts, exp.Anonymous(this="isfinite", expressions=[value.copy()]))
-    return exp.case().when(counts, value)
+    return exp.case().when(quoted(text_column(index)).is_(exp.null()).not_(), _finite(each, index))
 
 
 def sources_of(each: Property) -> list[str]:
@@ -109,7 +142,7 @@ def _careful(node: exp.Expr) -> exp.Expr:
 
 def _cleaned(each: Property, index: int, columns: Mapping[str, str]) -> list[exp.Expr]:
     """Return the original as a text, and the text that counts: trimmed, NULL for missing, empty for a failed one."""
-    original: exp.Expr = quoted(f"__original_{index}")
+    original: exp.Expr = quoted(_original_column(index))
     boxed = _is_boxed(each, columns)
     taken = unboxed(original.copy()) if boxed else original
     text = exp.func("nullif", _trimmed(taken), literal(""))
@@ -119,7 +152,7 @@ def _cleaned(each: Property, index: int, columns: Mapping[str, str]) -> list[exp
     if boxed:
         text = exp.case().when(original.is_(exp.null()), literal("")).else_(text)
     return [
-        exp.alias_(taken.copy(), f"__original_{index}", quoted=True),
+        exp.alias_(taken.copy(), _original_column(index), quoted=True),
         exp.alias_(text, text_column(index), quoted=True),
     ]
 
@@ -133,7 +166,7 @@ def _is_boxed(each: Property, columns: Mapping[str, str]) -> bool:
 def _typed(each: Property, index: int, computed: bool) -> exp.Expr:
     text = quoted(text_column(index))
     if each.logical_type == "string":
-        return exp.case().when(text.is_(exp.null()).not_(), quoted(f"__original_{index}"))
+        return exp.case().when(text.is_(exp.null()).not_(), quoted(_original_column(index)))
     if each.logical_type == "integer":
         return _when_like(text, _WHOLE, try_type(text, "BIGINT"))
     if each.logical_type == "number":
