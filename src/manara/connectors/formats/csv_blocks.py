@@ -1,7 +1,6 @@
 """Blocks of a delimited text parsed side by side, as long as it is certain that each ends where a row ends."""
 
 import os
-import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +10,11 @@ from typing import Any, Literal, cast
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from manara.connectors.formats.byte_marks import is_utf8, marked
 from manara.connectors.formats.csv_bytes import CsvBytes
 from manara.connectors.formats.marks import Marks
 
 BLOCK_BYTES = 4 << 20
-_BASES = (0xF700, 0xFF700, 0x10F700)
-"""Where the marks for bytes that are no UTF-8 may begin: in the three private use areas of Unicode."""
-
 _AT_A_TIME = 4
 
 
@@ -42,10 +39,10 @@ class Parser:
             invalid_row_handler=handler,
         )
 
-    def converting(self, kind: pa.DataType) -> pacsv.ConvertOptions:
-        """Return how values become a type, all of them the same."""
+    def converting(self) -> pacsv.ConvertOptions:
+        """Return how values are read: all of them as texts."""
         return pacsv.ConvertOptions(
-            column_types=dict.fromkeys(self.names, kind),
+            column_types=dict.fromkeys(self.names, pa.string()),
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             null_values=[self.marks.put_into(self.null_value)],
@@ -53,7 +50,7 @@ class Parser:
 
     def parse(self, block: memoryview) -> "Parsed | None":
         """Return the rows of a block; None where it does not end where a row ends, or cannot be read."""
-        read, base = (block, 0) if _is_utf8(block) else _marked(bytes(block))
+        read, base = (block, 0) if is_utf8(block) else marked(bytes(block))
         ragged: list[pacsv.InvalidRow] = []
         try:
             rows = self._rows(read, ragged)
@@ -72,7 +69,7 @@ class Parser:
             # One thread: with several, the parser does not know the numbers of rows.
             pacsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=self.names),
             self.parsing(keep),
-            self.converting(pa.string()),
+            self.converting(),
         )
         found = table.to_batches()
         return found[0] if found else pa.RecordBatch.from_pylist([], table.schema)
@@ -102,53 +99,6 @@ class Parsed:
     rows: pa.RecordBatch
     ragged: list[pacsv.InvalidRow]
     base: int = 0
-
-
-def _is_utf8(block: memoryview) -> bool:
-    offsets = pa.array([0, len(block)], pa.int32()).buffers()[1]
-    whole = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(block)])
-    try:
-        whole.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _marked(content: bytes) -> tuple[memoryview, int]:
-    """Return the content with a mark for each byte that is no UTF-8, and the base of the marks.
-
-    A content that uses the characters of all bases goes without marks, and cannot be read then.
-    """
-    plain = content.decode("utf-8", "ignore")
-    base = next((each for each in _BASES if not re.search(marks_of(each), plain)), 0)
-    if not base:
-        return memoryview(content), 0
-    parts: list[str] = []
-    while content:
-        try:
-            parts.append(content.decode())
-            break
-        except UnicodeDecodeError as error:
-            parts.append(content[: error.start].decode())
-            parts += [chr(base + byte) for byte in content[error.start : error.end]]
-            content = content[error.end :]
-    return memoryview("".join(parts).encode()), base
-
-
-def marks_of(base: int) -> str:
-    """Return what finds the marks of a base, as a regular expression."""
-    return f"[{chr(base + 0x80)}-{chr(base + 0xFF)}]"
-
-
-def unmarked(text: str, base: int) -> str:
-    r"""Return the text with each mark as the byte that it stands for, escaped.
-
-    >>> unmarked("K\uf7e9", 0xF700)
-    'K\\xe9'
-    """
-    if not base:
-        return text
-    return re.sub(marks_of(base), lambda mark: f"\\x{ord(mark[0]) - base:02x}", text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

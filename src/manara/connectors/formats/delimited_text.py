@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from manara.connectors.files import FileDataset, broken_file, same_columns
-from manara.connectors.formats.csv_blocks import BLOCK_BYTES, Blocks, Parsed, Parser, marks_of, unmarked
+from manara.connectors.formats.byte_marks import MarkedBytes, marks_of, unmarked
+from manara.connectors.formats.csv_blocks import BLOCK_BYTES, Blocks, Parser
 from manara.connectors.formats.csv_bytes import CsvBytes, Dialect
 from manara.connectors.formats.delimited_write import DelimitedWriter
 from manara.connectors.formats.marks import Marks
@@ -170,6 +171,7 @@ class _Reading:
     numbers: list[int] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)
     last_ragged: str = ""
+    waiting: list[Refused] = field(default_factory=list)
 
     @property
     def marks(self) -> Marks:
@@ -185,42 +187,44 @@ class _Reading:
         try:
             for block in Blocks(text=text, parser=self.parser, block_bytes=block_bytes).parsed():
                 self.before, self.ragged = self.good + len(self.numbers), block.ragged
-                self._tell(self._note(), block.base)
-                whole = self._without_marked(block) if block.base else self._texts(block.rows)
-                self.good += block.rows.num_rows
-                yield whole
+                yield self._whole(block.rows, self._note(), block.base)
             if not text.is_blank:
                 yield from self._in_one_go(text)
+            self._refuse_up_to(None)
         except ValueError as error:
             raise _unreadable_text(self.file, self.dialect, error) from error
 
     def _in_one_go(self, text: CsvBytes) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a text, or of the rest of one, that cannot be cut for certain where a row ends."""
-        last = ""
+        last, marked = "", MarkedBytes(text)
         self.before = self.good + len(self.numbers)
         try:
-            for batch in self._parsed(text):
-                self._tell(self._note())
-                whole = self._texts(batch)
+            for batch in self._parsed(marked):
                 last = _last_value(batch) or last
-                self.good += batch.num_rows
-                yield whole
+                yield self._whole(batch, self._note(), marked.base)
         except pa.ArrowInvalid as error:
             self._note()
             raise self._unreadable(error) from error
         new = self._note()
         self._check_end(last, text)
-        self._tell(new)
+        self._tell(new, marked.base)
 
-    def _parsed(self, text: CsvBytes) -> pacsv.CSVStreamingReader:
+    def _parsed(self, text: MarkedBytes) -> pacsv.CSVStreamingReader:
         # One thread: with several, the parser does not know the numbers of rows.
         return pacsv.open_csv(
             io.BufferedReader(text, BLOCK_BYTES),
             pacsv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=self.names),
             self.parser.parsing(self._keep),
-            # Bytes first: a text that is no UTF-8 then costs its row, and not the file.
-            self.parser.converting(pa.binary()),
+            self.parser.converting(),
         )
+
+    def _whole(self, rows: pa.RecordBatch, ragged: list[pacsv.InvalidRow], base: int) -> pa.RecordBatch:
+        """Return the rows that are UTF-8; refuse the others and the ragged ones, in the order of the file."""
+        self._tell(ragged, base)
+        whole = self._without_marked(rows, base) if base else rows
+        self.good += rows.num_rows
+        self._refuse_up_to(self._number(self.good))
+        return self._real(whole)
 
     def _keep(self, row: pacsv.InvalidRow) -> Literal["skip"]:
         self.ragged.append(row)
@@ -239,33 +243,25 @@ class _Reading:
         """Return which row of the file it is; the parser counts from where it was begun."""
         return self.before + (row.number or 0)
 
-    def _tell(self, new: list[pacsv.InvalidRow], base: int = 0) -> None:
+    def _tell(self, new: list[pacsv.InvalidRow], base: int) -> None:
         for row in new:
             values = "1 value" if row.actual_columns == 1 else f"{row.actual_columns} values"
             reason = f"it has {values}, and {row.expected_columns} are expected"
             self._refuse(self._number_of(row), unmarked(self.marks.turned_back(row.text), base), reason)
 
     def _refuse(self, number: int, text: str, reason: str) -> None:
-        self.tally.refuse(Refused(file=self.file.path, row=number, text=text, reason=reason))
+        self.waiting.append(Refused(file=self.file.path, row=number, text=text, reason=reason))
 
-    def _texts(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the batch as text; rows that are no UTF-8 are refused."""
-        schema = pa.schema([(name, pa.string()) for name in self.names])
-        try:
-            return self._real(batch if batch.schema == schema else batch.cast(schema))
-        except pa.ArrowInvalid:
-            rows = [batch.slice(index, 1) for index in range(batch.num_rows)]
-            kept = [index for index, row in enumerate(rows) if _is_text(row)]
-            for index in sorted(set(range(batch.num_rows)) - set(kept)):
-                text = self.dialect.delimiter.join(
-                    (column[0].as_py() or b"").decode("utf-8", "backslashreplace") for column in rows[index].columns
-                )
-                self._refuse(self._number(self.good + index + 1), text, f"it is not written in {self.dialect.encoding}")
-            return self._real(batch.take(pa.array(kept, pa.int64())).cast(schema))
+    def _refuse_up_to(self, last: int | None) -> None:
+        """Hand over what is refused, up to a row of the file: the parser reads ahead."""
+        self.waiting.sort(key=lambda refused: refused.row)
+        count = len(self.waiting) if last is None else bisect_right(self.waiting, last, key=lambda each: each.row)
+        ready, self.waiting = self.waiting[:count], self.waiting[count:]
+        for refused in ready:
+            self.tally.refuse(refused)
 
-    def _without_marked(self, block: Parsed) -> pa.RecordBatch:
-        """Return the rows of a block that was read by marks, without those that have one: they are no UTF-8."""
-        batch, base = block.rows, block.base
+    def _without_marked(self, batch: pa.RecordBatch, base: int) -> pa.RecordBatch:
+        """Return the rows of a batch that was read by marks, without those that have one: they are no UTF-8."""
         broken = {
             index
             for column in batch.columns
@@ -276,7 +272,7 @@ class _Reading:
             text = self.dialect.delimiter.join(unmarked(column[index].as_py() or "", base) for column in batch.columns)
             self._refuse(self._number(self.good + index + 1), text, f"it is not written in {self.dialect.encoding}")
         kept = [index for index in range(batch.num_rows) if index not in broken]
-        return self._real(batch.take(pa.array(kept, pa.int64())))
+        return batch.take(pa.array(kept, pa.int64()))
 
     def _real(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the values with the real marks in them where stand-ins were read."""
@@ -315,15 +311,7 @@ class _Reading:
 
 def _last_value(batch: pa.RecordBatch) -> str:
     value = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows and batch.num_columns else None
-    return (value or b"")[-4:].decode("utf-8", "replace")
-
-
-def _is_text(row: pa.RecordBatch) -> bool:
-    try:
-        row.cast(pa.schema([(name, pa.string()) for name in row.schema.names]))
-    except pa.ArrowInvalid:
-        return False
-    return True
+    return (value or "")[-4:]
 
 
 def _unreadable_text(file: SourceFile, spelt: Dialect, error: ValueError) -> ManaraError:
