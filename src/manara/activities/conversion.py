@@ -245,10 +245,15 @@ def conversion(kind: pa.DataType, sql_type: str, form: str, settings: Settings) 
     if pa.types.is_integer(arrow) and settings.truncates and (pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         whole = exp.TryCast(this=exp.func("trunc", value), to=exp.DataType.build(sql_type, dialect="duckdb"))
         return Conversion(sql_type, arrow, whole, None)
-    tree = safe_cast(value, kind, sql_type)
+    is_json = sql_type == "VARCHAR" and pa.types.is_nested(kind)
+    tree = _json_of(value) if is_json else safe_cast(value, kind, sql_type)
     if sql_type == "UUID":
         tree = exp.cast(tree, "VARCHAR", dialect="duckdb")
     return Conversion(sql_type, arrow, tree, _QUICK.get(sql_type) if pa.types.is_string(kind) else None)
+
+
+def _json_of(value: exp.Expression) -> exp.Expression:
+    return exp.cast(exp.Anonymous(this="to_json", expressions=[value]), "VARCHAR", dialect="duckdb")
 
 
 def _arrow(sql_type: str) -> pa.DataType:

@@ -50,11 +50,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translation:
-    """What a copy's translator says. Without columns, every column goes through under its name (rule 98)."""
+    """What a copy's translator says. Without columns, every column goes through under its name (rule 98).
+
+    With `nested_as_text` (mapComplexValuesToString) lists and objects become their JSON text wherever they go.
+    """
 
     columns: tuple[Column, ...] = ()
     collection: str = ""
     paths: tuple[str, ...] = ()
+    nested_as_text: bool = False
     settings: Settings = field(default_factory=Settings)
 
 
@@ -74,6 +78,7 @@ def translation(translator: Mapping[str, Any] | str | None) -> Translation:
         columns=tuple(_column(index, mapping) for index, mapping in enumerate(mappings)),
         collection=str(translator.get("collectionReference") or ""),
         paths=_paths([mapping.get("source") or {} for mapping in mappings]),
+        nested_as_text=_flag(translator, "mapComplexValuesToString"),
         settings=Settings.told(_object(translator.get("typeConversionSettings"), "translator.typeConversionSettings")),
     )
 
@@ -88,6 +93,13 @@ def _object(value: Any, where: str) -> Mapping[str, Any]:
     if value and not isinstance(value, Mapping):
         raise WrongDefinition(f"{where} is an object, not {str(value)[:60]!r}.", where=where)
     return value or {}
+
+
+def _flag(translator: Mapping[str, Any], name: str) -> bool:
+    value = str(translator.get(name) or False).lower()
+    if value not in ("true", "false"):
+        raise WrongDefinition(f"translator.{name} is true or false, not '{translator[name]}'.", where="translator")
+    return value == "true"
 
 
 def _mappings(translator: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -175,11 +187,14 @@ class Mapper:
         fields = []
         for place, (index, column) in enumerate(zip(self._taken, columns, strict=True)):
             read = source.field(index)
-            found = conversion(read.type, column.sql_type, column.form, told.settings) if column.sql_type else None
+            wanted = column.sql_type or ("VARCHAR" if told.nested_as_text and pa.types.is_nested(read.type) else "")
+            found = conversion(read.type, wanted, column.form, told.settings) if wanted else None
             if found:
                 self._conversions[place] = found
             kind = found.arrow if found else read.type
-            fields.append(pa.field(column.sink, kind, metadata=None if column.sql_type else _marks(read)))
+            fields.append(
+                pa.field(column.sink, kind, metadata=None if column.sql_type or told.nested_as_text else _marks(read))
+            )
         self.schema = pa.schema(fields)
 
     @property
