@@ -44,6 +44,9 @@ def test_keys_come_by_their_position() -> None:
     assert [key.name for key in read_contract(contract_text([second, first]), "c").keys] == ["b", "a"]
 
 
+SQL = {"type": "sql", "id": "q", "mustBe": 0}
+
+
 @pytest.mark.parametrize(
     ("field", "path", "says"),
     [
@@ -93,7 +96,20 @@ def test_keys_come_by_their_position() -> None:
         ),
         ({"quality": [{"type": "library", "metric": "rowCount"}]}, "quality[0].metric", "'rowCount' is not checked"),
         ({"quality": [{"type": "library", "metric": "mode"}]}, "quality[0].metric", "'mode' is not checked"),
-        ({"quality": [{"type": "sql", "query": "select 1"}]}, "quality[0].type", "rule of type custom"),
+        ({"quality": [{"type": "sql", "query": "select 1", "mustBe": 1}]}, "quality[0].id", "needs an id"),
+        ({"quality": [{"type": "sql", "id": "q", "query": "select 1"}]}, "quality[0]", "what its query must be"),
+        ({"quality": [{"type": "sql", "id": "q", "mustBe": 1}]}, "quality[0].query", "has no query"),
+        ({"quality": [SQL | {"query": "2 > 1"}]}, "quality[0].query", "is no query"),
+        ({"quality": [SQL | {"query": "select count(*) from {thing}"}]}, "quality[0].query", "'{thing}' is not known"),
+        ({"quality": [SQL | {"query": "select 1; drop table x"}]}, "quality[0].query", "is not SQL"),
+        ({"quality": [SQL | {"query": "select 1) ; (select 2"}]}, "quality[0].query", "2 statements"),
+        (
+            {"quality": [SQL | {"query": "select count(*) from read_csv('/etc/passwd')"}]},
+            "quality[0].query",
+            "read_csv",
+        ),
+        ({"quality": [SQL | {"query": "select count(*) from 'a.csv'"}]}, "quality[0].query", "no plain table name"),
+        ({"quality": [SQL | {"query": "delete from stock"}]}, "quality[0].query", "SQL"),
     ],
 )
 def test_a_fault_of_a_property_is_told_with_its_path(field: dict[str, Any], path: str, says: str) -> None:

@@ -5,6 +5,7 @@ import pytest
 from tests.quality.conftest import Gate, contract_text
 
 from manara import clock
+from manara.errors import ManaraError
 
 KEY = {"name": "code", "primaryKey": True}
 ROWS = [{"code": str(n), "quantity": "1" if n % 4 else "x", "kind": "a" if n % 2 else "z"} for n in range(1, 9)]
@@ -83,3 +84,50 @@ def test_each_dimension_has_its_score_and_the_whole_is_their_mean(gate: Gate) ->
 def test_an_empty_load_has_nothing_wrong(gate: Gate) -> None:
     output = gate.take(contract_text([KEY]), [], columns=["code"])
     assert output["quality"]["score"] == 1.0
+
+
+def query(text: str, **told: Any) -> dict[str, Any]:
+    return {"type": "sql", "id": "asked", "query": text, **told}
+
+
+NUMBER = column("quantity", logicalType="integer")
+
+
+@pytest.mark.parametrize(
+    ("columns", "quality", "value", "holds"),
+    [
+        ([NUMBER], [query("SELECT sum(quantity) FROM {object}", mustBe=6)], 6, True),
+        ([NUMBER], [query("SELECT sum(quantity) FROM ${table};", mustBeGreaterThan=6)], 6, False),
+        ([NUMBER | {"quality": [query("select avg({property}) from {object}", mustBe=1)]}], [], 1, True),
+        ([NUMBER | {"quality": [query("select max(${column}) > 5 from ${object}", mustBe=0)]}], [], 0, True),
+        ([NUMBER], [query("select count(*) from stock_clean", mustBe=0)], 0, True),
+        ([NUMBER], [query("select count(*) from {object} n join facility f on f.code = n.code", mustBe=1)], 1, True),
+        ([NUMBER], [query("select null", mustBe=1)], None, False),
+        ([NUMBER], [query("with x as (select 1 as a) select a from x -- ) ;", mustBe=1)], 1, True),
+        ([NUMBER], [query("select count(*) from {object} where regexp_matches(code, '^.{1}$')", mustBe=8)], 8, True),
+    ],
+)  # fmt: skip
+def test_a_query_of_the_load_gives_a_number_that_is_held_against_its_bounds(
+    gate: Gate, columns: list[Any], quality: list[Any], value: float | None, holds: bool
+) -> None:
+    gate.ask("create table facility as select '3' as code")
+    text = contract_text([KEY, *columns], quality)
+    output = gate.take(text, ROWS)
+    assert {"name": "asked", "value": value, "holds": holds} in output["quality"]["checks"]
+    assert ("stopped" in output) is not holds
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("select 'many'", "gives 'many', which is no number"),
+        ("select nothing from {object}", "nothing"),
+        ("select code from {object}", "More than one row"),
+        ("select count(*) from gone", "table 'gone' does not exist"),
+    ],
+)
+def test_a_query_that_gives_no_number_is_told(gate: Gate, text: str, says: str) -> None:
+    with pytest.raises(ManaraError) as raised:
+        gate.take(contract_text([KEY], [query(text, mustBe=0)]), ROWS)
+    assert says in str(raised.value)
+    assert "asked" in str(raised.value)

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from manara.quality.expression import read_expression, tables_of
 from manara.quality.odcs import Contract
+from manara.quality.query import queries_of
 from manara.quality.rules import ALIAS, FIRST_OF_KEY, ROW, SQL_TYPES, Rule, column, first_of_value
 from manara.quality.tables import JUDGED, KNOWN, SOURCE, VALUES, Tables
 from manara.quality.trees import aliased, as_type, equal, literal, quoted, temporary
@@ -140,7 +141,9 @@ def tables_read(contract: Contract) -> list[tuple[str, exp.Table]]:
     written = [(f"{each.name}.transformLogic", each.transform_logic) for each in contract.properties]
     rules = [*contract.table.quality, *(rule for each in contract.properties for rule in each.quality)]
     written += [(str(rule.id), rule.implementation) for rule in rules if rule.is_ours]
-    return [(who, table) for who, text in written if text for table in tables_of(read_expression(text))]
+    trees = [(who, read_expression(text)) for who, text in written if text]
+    found = [(who, table) for who, tree in [*trees, *queries_of(contract)] for table in tables_of(tree)]
+    return [(who, table) for who, table in found if table.name != VALUES]
 
 
 def _with_firsts(contract: Contract) -> exp.Select:

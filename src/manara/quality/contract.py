@@ -14,6 +14,7 @@ from manara.quality import anomaly
 from manara.quality.expression import columns_of, read_expression
 from manara.quality.measures import BOUNDS, REFUSED_SHARE
 from manara.quality.odcs import MEASURED, Contract, Property, Quality, ServiceLevel
+from manara.quality.query import read_query
 from manara.registry import near
 
 _TEXT_OPTIONS = ("pattern", "min_length", "max_length")
@@ -144,7 +145,7 @@ def _property_faults(each: Property, path: str, file: str) -> Iterator[Fault]:
     yield from _option_faults(each, path, file)
     yield from _custom_property_faults(each, path, file)
     for index, rule in enumerate(each.quality):
-        yield from _rule_faults(rule, f"{path}.quality[{index}]", file)
+        yield from _rule_faults(rule, each, f"{path}.quality[{index}]", file)
         yield from _valid_values_faults(rule, each, f"{path}.quality[{index}]", file)
 
 
@@ -195,10 +196,9 @@ def _custom_property_faults(each: Property, path: str, file: str) -> Iterator[Fa
             yield _fault(file, where, f"A value of type {each.logical_type} has no formats.")
 
 
-def _rule_faults(rule: Quality, path: str, file: str) -> Iterator[Fault]:
+def _rule_faults(rule: Quality, each: Property | None, path: str, file: str) -> Iterator[Fault]:
     if rule.type == "sql":
-        advice = "Say what must hold for a row as a rule of type custom with the engine manara."
-        yield _fault(file, f"{path}.type", "A rule of type sql looks at the whole table; the gate checks rows.", advice)
+        yield from _query_faults(rule, each, path, file)
     elif rule.type == "library" and rule.metric not in MEASURED:
         advice = f"Known are: {', '.join(MEASURED)}. Use required, unique or a rule of type custom for others."
         yield _fault(file, f"{path}.metric", f"The metric '{rule.metric}' is not checked by the gate.", advice)
@@ -213,10 +213,20 @@ def _rule_faults(rule: Quality, path: str, file: str) -> Iterator[Fault]:
         yield from _implementation_faults(rule, path, file)
 
 
+def _query_faults(rule: Quality, each: Property | None, path: str, file: str) -> Iterator[Fault]:
+    if not rule.id:
+        yield _fault(file, f"{path}.id", "A rule of type sql needs an id: what it measures is kept under it.")
+    try:
+        read_query(rule, each)
+    except WrongDefinition as error:
+        yield _fault(file, f"{path}.query", error.message, error.advice)
+    yield from _bound_faults(rule, path, file)
+
+
 def _bound_faults(rule: Quality, path: str, file: str) -> Iterator[Fault]:
     if not rule.bounds:
         advice = "Such as mustBeLessThan: 5, with unit: percent."
-        yield _fault(file, path, f"The rule does not say what {rule.metric} must be.", advice)
+        yield _fault(file, path, f"The rule does not say what {rule.metric or 'its query'} must be.", advice)
     for key, value in rule.bounds.items():
         if key not in BOUNDS:
             yield _fault(file, f"{path}.{key}", "This is not known here.", f"Known are: {', '.join(BOUNDS)}.")
@@ -259,7 +269,7 @@ def _table_faults(raw: Mapping[str, Any], properties: Sequence[tuple[str, Proper
     yield from _repeated(((path, each.name.lower()) for path, each in properties), "name", file)
     rules = list(_readable(raw.get("quality"), "schema[0].quality", Quality.model_validate))
     for path, rule in rules:
-        yield from _rule_faults(rule, path, file)
+        yield from _rule_faults(rule, None, path, file)
         if rule.type == "library" and rule.metric != "rowCount":
             yield _fault(file, path, "This rule belongs to a property.", "Move it under the property's quality.")
     yield from _share_faults(raw, file)

@@ -55,7 +55,7 @@ def pass_gate(
     _check_source(contract, source, origin)
     corrected = apply_fixes(transaction, source, tables, notes)
     judge_rows(transaction, contract, source, tables)
-    checks = measures.measure(transaction, contract, rows_read) + _unusual(
+    checks = measures.measure(transaction, contract, rows_read, tables) + _unusual(
         transaction, contract, tables, notes, rows_read
     )
     stops = [check for check in checks if check.stops]

@@ -10,8 +10,9 @@ from sqlglot import exp
 from manara import clock
 from manara.plugin.connection import ArrowTransaction
 from manara.quality.odcs import Contract, Dimension, Property, Quality, Severity
+from manara.quality.query import number_of
 from manara.quality.rules import SQL_TYPES, Rule, sql_literal
-from manara.quality.tables import JUDGED, VALUES
+from manara.quality.tables import JUDGED, VALUES, Tables
 from manara.quality.trees import quoted, sql, try_type
 
 SIX: Mapping[Dimension, str] = {
@@ -67,15 +68,15 @@ class Score:
     score: float
 
 
-def measure(transaction: ArrowTransaction, contract: Contract, rows: int) -> list[Check]:
+def measure(transaction: ArrowTransaction, contract: Contract, rows: int, tables: Tables) -> list[Check]:
     """Return all that the contract wants measured of the judged rows; `rows` is how many they are."""
     checks = [
-        _check(transaction, rule, each, rows)
+        _check(transaction, rule, each, rows, tables)
         for each in contract.properties
         for rule in each.quality
         if rule.is_measured
     ]
-    checks += [_check(transaction, rule, None, rows) for rule in contract.table.quality if rule.is_measured]
+    checks += [_check(transaction, rule, None, rows, tables) for rule in contract.table.quality if rule.is_measured]
     checks += _fresh(transaction, contract)
     return checks + _refused(transaction, contract, rows)
 
@@ -105,7 +106,9 @@ def total(scores: Sequence[Score]) -> float | None:
     return round(sum(each.score for each in scores) / len(scores), 6) if scores else None
 
 
-def _check(transaction: ArrowTransaction, rule: Quality, each: Property | None, rows: int) -> Check:
+def _check(transaction: ArrowTransaction, rule: Quality, each: Property | None, rows: int, tables: Tables) -> Check:
+    if rule.type == "sql":
+        return _asked(transaction, rule, each, tables)
     metric = str(rule.metric)
     count = rows if metric == "rowCount" else _count(transaction, metric, rule, each)
     in_percent = (rule.model_extra or {}).get("unit") == "percent"
@@ -117,6 +120,17 @@ def _check(transaction: ArrowTransaction, rule: Quality, each: Property | None, 
     return Check(
         name=name, dimension=rule.dimension or _DIMENSION[metric], severity=rule.severity, value=value,
         holds=not broken, reason=f"{metric}{of} is {value:g}{unit}" + (f": {', '.join(broken)}" if broken else ""),
+    )  # fmt: skip
+
+
+def _asked(transaction: ArrowTransaction, rule: Quality, each: Property | None, tables: Tables) -> Check:
+    """Return whether the number that the rule's query gives is as it must be; no number is not."""
+    value = number_of(transaction, rule, each, tables)
+    broken = [f"{key} {bound}" for key, bound in rule.bounds.items() if value is None or not BOUNDS[key](value, bound)]
+    told = f"{rule.description or rule.name or rule.id} is {'missing' if value is None else f'{value:g}'}"
+    return Check(
+        name=str(rule.id), dimension=rule.dimension or "consistency", severity=rule.severity, value=value,
+        holds=not broken, reason=told + (f": {', '.join(broken)}" if broken else ""),
     )  # fmt: skip
 
 

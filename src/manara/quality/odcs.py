@@ -95,13 +95,14 @@ MEASURED = ("rowCount", "nullValues", "missingValues", "duplicateValues", "inval
 
 
 class Quality(Part):
-    """A quality rule. Read are those of the `library`, and `custom` ones with the engine `manara`."""
+    """A quality rule. Read are those of the `library`, of `sql`, and `custom` ones with the engine `manara`."""
 
     id: str | None = None
     name: str | None = None
     description: str | None = None
     type: Literal["library", "custom", "text", "sql"] = "library"
     metric: str | None = None
+    query: Any = None
     arguments: Mapping[str, Any] = Field(default_factory=dict)
     engine: str | None = None
     implementation: Any = None
@@ -116,6 +117,8 @@ class Quality(Part):
     @property
     def is_measured(self) -> bool:
         """Whether the rule is about a number of the whole table, and not about single rows."""
+        if self.type == "sql":
+            return True
         if self.type != "library" or self.metric not in MEASURED:
             return False
         return self.metric != "invalidValues" or self.bounds not in ({}, {"mustBe": 0})
