@@ -9,9 +9,10 @@ from sqlglot import exp
 
 from manara.errors import BadRows
 from manara.table.template import every, fill, name, names, same, table
+from manara.warehouse import periods
 from manara.warehouse.history import keep
 from manara.warehouse.staging import STAGE, Staging
-from manara.warehouse.subject import DATE, Dimension, Fact, Role, Subject
+from manara.warehouse.subject import DATE, GIVEN, PERIOD, Dimension, Fact, Role, Subject
 from manara.warehouse.tables import BEGINNING, DATE_COLUMNS, END, TRACED, UNKNOWN
 
 KEYED = "__keyed"
@@ -72,6 +73,7 @@ def load_fact(staging: Staging, fact: Fact, subject: Subject, how: How, schema: 
     staging.refuse_doubles(key)
     loaded = Loaded(read=staging.count("select count(*) from {stage}", stage=table(STAGE)))
     load.fill_dates()
+    load.fill_periods()
     for role in fact.roles:
         load.make_members(role, loaded)
     load.look_up(key)
@@ -120,9 +122,28 @@ class _Load:
             rows = _days(min(days), max(days), {row["day"] for row in known})
             self._staging.transaction.load(present, rows.to_reader())
 
+    def fill_periods(self) -> None:
+        """Put the periods that the load needs into dim_period; a text that is no period refuses the load."""
+        roles = [role for role in self._fact.roles if role.dimension == PERIOD]
+        if not roles:
+            return
+        present = table(periods.TABLE, self._schema)
+        if not self._staging.count("select count(*) from {periods} where period_key = -1", periods=present):
+            self._staging.run("insert into {periods} (period_key) values (-1)", periods=present)
+        missing: set[str] = set()
+        for role in roles:
+            found = self._staging.ask(
+                "select distinct {code} as code from {stage} as s where {code} is not null "
+                "and not exists (select 1 from {periods} as d where d.period = {code})",
+                code=name(natural(role, 0), "s"), stage=table(STAGE), periods=present,
+            )  # fmt: skip
+            missing |= {row["code"] for row in found}
+        rows = periods.rows_of(periods.read_codes(sorted(missing), self._staging.where))
+        self._staging.transaction.load(present, rows.to_reader())
+
     def make_members(self, role: Role, loaded: Loaded) -> None:
         """Make the members of a role that are not there, as the role says."""
-        if role.dimension == DATE or role.late == "unknown":
+        if role.dimension in GIVEN or role.late == "unknown":
             return
         dimension = self._subject.dimension(role.dimension)
         here = table(dimension.table, self._schema)
@@ -164,19 +185,25 @@ class _Load:
             if role.dimension == DATE:
                 picked.append(exp.alias_(_date_key(name(natural(role, 0), "s")), role.column, quoted=True))
                 continue
-            dimension = self._subject.dimension(role.dimension)
             alias = f"d_{role.name}"
-            found = fill(
-                "coalesce({key}, {unknown})", key=name(dimension.surrogate, alias), unknown=exp.Literal.number(UNKNOWN)
-            )
+            if role.dimension == PERIOD:
+                surrogate, join = "period_key", self._join_period(role, alias)
+            else:
+                dimension = self._subject.dimension(role.dimension)
+                surrogate, join = dimension.surrogate, self._join(role, dimension, alias)
+            found = fill("coalesce({key}, {unknown})", key=name(surrogate, alias), unknown=exp.Literal.number(UNKNOWN))
             picked.append(exp.alias_(found, role.column, quoted=True))
-            joins.append(self._join(role, dimension, alias))
+            joins.append(join)
         picked += names([*(each.name for each in self._fact.own), *TRACED], "s")
         self._staging.run("drop table if exists {keyed}", keyed=table(KEYED))
         self._staging.run(
             "create temporary table {keyed} as select {picked} from {stage} as s {joins}",
             keyed=table(KEYED), picked=picked, stage=table(STAGE), joins=exp.var(" ".join(joins)),
         )  # fmt: skip
+
+    def _join_period(self, role: Role, alias: str) -> str:
+        matched = name("period", alias).eq(name(natural(role, 0), "s")).sql("duckdb")
+        return f"left join {table(periods.TABLE, self._schema).sql('duckdb')} as {alias} on {matched}"
 
     def _join(self, role: Role, dimension: Dimension, alias: str) -> str:
         parts = [natural(role, place) for place in range(len(role.source))]
@@ -248,6 +275,8 @@ class _Load:
 def _key_types(role: Role, subject: Subject) -> list[str]:
     if role.dimension == DATE:
         return ["DATE"]
+    if role.dimension == PERIOD:
+        return ["TEXT"]
     dimension = subject.dimension(role.dimension)
     kinds = {each.name: each.sql_type for each in dimension.attributes}
     return [kinds[part] for part in dimension.key]

@@ -35,8 +35,9 @@ from manara.errors import Fault, Faults, NotFound
 from manara.plugin.activity import checker
 from manara.registry import near
 
-DATE = "date"
-"""The dimension of days, which every subject area has without declaring it."""
+DATE, PERIOD = "date", "period"
+GIVEN = frozenset({DATE, PERIOD})
+"""The dimensions of days and of periods, which every subject area has without declaring them."""
 
 _TYPES = {
     "string": "TEXT", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE",
@@ -228,11 +229,11 @@ def _sense(subject: Subject, file: str) -> Iterator[Fault]:
     def fault(path: str, message: str, advice: str = "") -> Fault:
         return Fault(file=file, path=path, message=message, advice=advice)
 
-    known = {each.name for each in subject.dimensions} | {DATE}
+    known = {each.name for each in subject.dimensions} | GIVEN
     for index, each in enumerate(subject.dimensions):
         path = f"dimensions[{index}]"
-        if each.name == DATE:
-            yield fault(path, "The dimension date is there already: every subject area has it.")
+        if each.name in GIVEN:
+            yield fault(path, f"The dimension {each.name} is there already: every subject area has it.")
         if each.conformed is None:
             yield from (fault(f"{path}.{where}", told) for where, told in _dimension_faults(each))
     for index, fact in enumerate(subject.facts):
@@ -270,7 +271,7 @@ def _fact_faults(fact: Fact, subject: Subject) -> Iterator[tuple[str, str]]:
         yield "measures", f"The column '{name}' is there twice."
     keys = {each.name: each.key for each in subject.dimensions if each.conformed is None}
     for at, role in enumerate(fact.roles):
-        wanted = len(keys.get(role.dimension, role.source)) if role.dimension != DATE else 1
+        wanted = len(keys.get(role.dimension, role.source)) if role.dimension not in GIVEN else 1
         if len(role.source) != wanted:
             yield f"roles[{at}].from", f"The key of '{role.dimension}' has {wanted} parts, not {len(role.source)}."
     for at, measure in enumerate(fact.measures):

@@ -9,7 +9,8 @@ from manara.errors import WrongDefinition
 from manara.plugin.connection import Transaction
 from manara.table.arrow_types import add_column, create_table
 from manara.table.template import fill, name, names, table
-from manara.warehouse.subject import DATE, Dimension, Fact, Subject
+from manara.warehouse import periods
+from manara.warehouse.subject import GIVEN, PERIOD, Dimension, Fact, Subject
 
 UNKNOWN = -1
 """The surrogate key of the member that stands for all that is not known."""
@@ -57,11 +58,13 @@ class Change:
 
 
 def shapes_of(subject: Subject) -> list[Shape]:
-    """Return the tables of a subject area: dimensions, facts, what each was before, dates and the log of loads."""
+    """Return the tables of a subject area: dates and periods, dimensions, facts, what each was before, and the log."""
     found = [
         Shape(table=LOG_TABLE, columns=LOG),
         Shape(table="dim_date", columns=DATE_COLUMNS, indexes=(("date_key",),)),
     ]
+    if any(role.dimension == PERIOD for fact in subject.facts for role in fact.roles):
+        found.append(Shape(table=periods.TABLE, columns=periods.COLUMNS, indexes=(("period_key",), ("period",))))
     for dimension in subject.dimensions:
         found += with_history(dimension_shape(dimension))
     for fact in subject.facts:
@@ -83,7 +86,7 @@ def fact_shape(fact: Fact, subject: Subject) -> Shape:
     roles = {role.column: "BIGINT" for role in fact.roles}
     own = {each.name: each.sql_type for each in fact.own}
     columns = {"fact_key": "TEXT"} | roles | own | {"is_deleted": "BOOLEAN"} | TRACED | LOADED
-    known = {dimension.name for dimension in subject.dimensions} | {DATE}
+    known = {dimension.name for dimension in subject.dimensions} | GIVEN
     indexes = (("fact_key",), *((role.column,) for role in fact.roles if role.dimension in known))
     return Shape(table=fact.table, columns=columns, indexes=indexes)
 
