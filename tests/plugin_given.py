@@ -52,6 +52,8 @@ class Place:
     cursor: Any = None
     published: str = ""
     warehouse: Database | None = None
+    service: tuple[str, Json] = ("DuckDB", {"path": "warehouse.duckdb", "lockTimeout": 0.2})
+    """Type and properties of the warehouse's linked service, for another process."""
 
     @property
     def store(self) -> Store:
@@ -63,7 +65,7 @@ class Place:
     def database(self) -> Database:
         if self.warehouse is not None:
             return self.warehouse
-        found = self._connect("DuckDB", {"path": "warehouse.duckdb", "lockTimeout": 0.2})
+        found = self._connect(*self.service)
         assert isinstance(found, Database)
         return found
 

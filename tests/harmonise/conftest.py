@@ -57,9 +57,8 @@ def place(packs: Path, request: pytest.FixtureRequest) -> Place:
     if request.param == "duckdb":
         return Place(folder=packs)
     address: Callable[[], str] = request.getfixturevalue("postgres")
-    given = LinkedServiceGiven(
-        name="Warehouse", type="PostgreSql", properties={"connectionString": address()}, root=packs
-    )
+    properties = {"connectionString": address()}
+    given = LinkedServiceGiven(name="Warehouse", type="PostgreSql", properties=properties, root=packs)
     database = CONNECTORS.find("PostgreSql")(given)
     assert isinstance(database, Database)
-    return Place(folder=packs, warehouse=database)
+    return Place(folder=packs, warehouse=database, service=("PostgreSql", properties))

@@ -1,3 +1,7 @@
+import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -79,6 +83,45 @@ def test_a_replay_that_is_broken_off_changes_nothing(place: Place) -> None:
         steward.replay(place.database, place.folder, mark())
     assert len(loaded(place)) == 1
     assert steward.waiting(place.database) == 3
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from manara.harmonise import steward
+from manara.plugin.connection import CONNECTORS, LinkedServiceGiven, Mark
+
+kind, properties, folder, left = json.loads(sys.argv[1])
+
+class Deadly(dict):
+    def __getitem__(self, name):
+        global left
+        left -= name == "leave_waiting"
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(name)
+
+deadly = Deadly(steward.statements())
+steward.statements = lambda: deadly
+if kind == "DuckDB":
+    properties["lockTimeout"] = 30  # another process may hold the file for a moment
+given = LinkedServiceGiven(name="Warehouse", type=kind, properties=properties, root=Path(folder))
+steward.replay(CONNECTORS.find(kind)(given), Path(folder), Mark(run_id="killed", step="steward", attempt=1))
+"""
+
+
+@pytest.mark.parametrize("row", [1, 2])
+def test_a_replay_that_is_killed_loses_no_row_and_brings_none_twice(place: Place, row: int) -> None:
+    load(place)
+    decide(place, "Wardak", "AF04")
+    decide(place, "Atlantis", "AF30")
+    before = loaded(place)
+    told = json.dumps([*place.service, str(place.folder), row])
+    killed = subprocess.run([sys.executable, "-c", KILLED, told], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert (loaded(place), steward.waiting(place.database)) == (before, 3)
+    assert steward.replay(place.database, place.folder, mark()).written == 2
+    assert loaded(place) == [("AF01", "10", 1), ("AF04", "20", 2), ("AF30", "40", 4)]
 
 
 def test_a_decision_counts_for_the_next_load_of_the_file(place: Place) -> None:

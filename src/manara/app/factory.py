@@ -194,21 +194,19 @@ class Factory:
 
     def connect(self, linked_service: str) -> Connection:
         """Return a linked service, or what stands in for it on this machine, opened. Raises NotFound."""
-        binder = Binder(
-            factory=self.definitions,
-            batch_rows=self.settings.copy_batch_rows,
-            identity=bearer(self.settings.web_token),
-        )
-        return binder.connect({"referenceName": linked_service})
+        return self._binder().connect({"referenceName": linked_service})
 
     def read_dataset(self, name: str) -> "pa.RecordBatchReader":
         """Return the rows of a dataset of the factory, without parameters. Raises NotFound for an unknown one."""
-        binder = Binder(
+        return self._binder().dataset({"referenceName": name}).read({}, Tally())
+
+    def _binder(self) -> Binder:
+        """Return what opens the factory's linked services and datasets outside a run."""
+        return Binder(
             factory=self.definitions,
             batch_rows=self.settings.copy_batch_rows,
             identity=bearer(self.settings.web_token),
         )
-        return binder.dataset({"referenceName": name}).read({}, Tally())
 
     @staticmethod
     def read_file(folder: Path, kind: str, properties: Mapping[str, Any]) -> "pa.RecordBatchReader":
