@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from sqlglot import exp
+
 from manara import clock
 from manara.errors import NotFound, WrongDefinition
 from manara.plugin.activity import Given, Output, activity
@@ -38,11 +40,12 @@ def load_dimension(given: Given) -> Output:
 
     def work(load: "_Load") -> Output:
         staging = load.staging
-        staging.stage(_wanted(dimension, given.properties, valid_from))
-        if not valid_from:
-            staging.run("alter table {stage} add column __from timestamp", stage=table("__stage"))
-            staging.run("update {stage} set __from = cast($at as timestamp)", {"at": load.at}, stage=table("__stage"))
-        _rank(staging, dimension)
+        wanted = _wanted(dimension, given.properties, valid_from)
+        if valid_from:
+            staging.stage(wanted)
+            _rank(staging, dimension)
+        else:
+            staging.stage(wanted, {"__from": fill(f"timestamp '{load.at}'"), "__rank": exp.cast("1", "BIGINT")})
         how = dimensions.How(at=load.at, run_id=given.mark.run_id, valid_from=valid_from, deletes=deletes)  # type: ignore[arg-type]
         done = dimensions.load_dimension(staging, dimension, how, load.schema)
         load.log(dimension.table, done)

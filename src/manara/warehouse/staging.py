@@ -65,8 +65,10 @@ class Staging:
         self.columns = {column.lower(): column for column in empty.names}
         return self.count("select count(*) from {source}", source=table(SOURCE))
 
-    def stage(self, wanted: Mapping[str, tuple[str, str]]) -> None:
+    def stage(self, wanted: Mapping[str, tuple[str, str]], same: Mapping[str, exp.Expr] | None = None) -> None:
         """Make the stage: for each column its name in the source and its type. The notes of the source come along.
+
+        `same` are columns that have one value in all rows.
 
         Raises WrongDefinition for a column that the source has not.
         """
@@ -83,6 +85,7 @@ class Staging:
         for note, kind in TRACED.items():
             told = name(self.columns[note]) if note in self.columns else exp.null()
             picked.append(exp.alias_(exp.cast(told, kind), note, quoted=True))
+        picked += [exp.alias_(value, column, quoted=True) for column, value in (same or {}).items()]
         self._drop(STAGE)
         self.run(
             "create temporary table {stage} as select {columns} from {source}",
