@@ -113,3 +113,13 @@ def test_facts_that_cannot_be_are_refused_and_nothing_is_loaded(loaded: Star, ro
         loaded.fact(rows)
     assert message in str(refused.value)
     assert loaded.query("select count(*) as n from warehouse_load where table_name = 'fact_stock'") == [{"n": 0}]
+
+
+def test_the_planner_knows_how_large_a_table_is_after_its_load(loaded: Star) -> None:
+    if loaded.place.database.dialect != "postgres":
+        pytest.skip("DuckDB keeps its statistics itself")
+    loaded.fact([LINE, {**LINE, "site": "b"}])
+    rows = loaded.query("select relname, reltuples from pg_class where relname in ('fact_stock', 'dim_facility')")
+    counts = {row["relname"]: row["reltuples"] for row in rows}
+    members = loaded.query("select count(*) as n from dim_facility")[0]["n"]
+    assert counts == {"fact_stock": 2, "dim_facility": members}

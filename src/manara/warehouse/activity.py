@@ -49,6 +49,7 @@ def load_dimension(given: Given) -> Output:
         how = dimensions.How(at=load.at, run_id=given.mark.run_id, valid_from=valid_from, deletes=deletes)  # type: ignore[arg-type]
         done = dimensions.load_dimension(staging, dimension, how, load.schema)
         load.log(dimension.table, done)
+        load.count_anew([dimension.table])
         return _figures(done)
 
     output = _Load(given, subject).run(work)
@@ -76,6 +77,8 @@ def load_fact(given: Given) -> Output:
         how = facts.How(at=load.at, run_id=given.mark.run_id, deletes=deletes, within=within)  # type: ignore[arg-type]
         done = facts.load_fact(load.staging, fact, subject, how, load.schema)
         load.log(fact.table, done)
+        grown = [role.dimension for role in fact.roles if done.inferred.get(role.name)]
+        load.count_anew([fact.table, *(subject.dimension(each).table for each in grown)])
         return _figures(done) | {
             "membersInferred": sum(done.inferred.values()),
             "inferred": done.inferred,
@@ -129,6 +132,11 @@ class _Load:
             },
             log=table(tables.LOG_TABLE, self.schema),
         )  # fmt: skip
+
+    def count_anew(self, named: Sequence[str]) -> None:
+        """Let PostgreSQL renew its statistics of tables; DuckDB keeps its own by itself."""
+        for each in dict.fromkeys(named) if self._database.dialect == "postgres" else ():
+            self.staging.transaction.execute(f"ANALYZE {table(each, self.schema).sql('postgres')}")
 
 
 def _wanted(dimension: Dimension, properties: Properties, valid_from: str) -> dict[str, tuple[str, str]]:
