@@ -150,6 +150,15 @@ def test_all_faults_are_told_at_once() -> None:
     ]
 
 
+def test_two_rules_of_one_id_are_told_whatever_their_types() -> None:
+    custom = {"type": "custom", "engine": "manara", "id": "q", "implementation": "code <> ''"}
+    asked = SQL | {"query": "select 0"}
+    faults = faults_of(contract_text([KEY | {"quality": [asked]}], [custom, asked]))
+    assert [path for path, told in faults.items() if "'q' stands here a second time" in told] == [
+        "schema[0].quality[1].id", "schema[0].properties[0].quality[0].id",
+    ]  # fmt: skip
+
+
 def test_a_repeated_name_is_told_whatever_its_case() -> None:
     faults = faults_of(contract_text([KEY, {"name": "CODE"}]))
     assert faults["schema[0].properties[1].name"] == (

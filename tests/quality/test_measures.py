@@ -27,10 +27,14 @@ CASES = [
     ([column("kind", metric("invalidValues", arguments={"validValues": ["a"]}, mustBeLessOrEqualTo=50,
                             unit="percent"))], [], "kind.invalidValues", 50, True),
     ([], [metric("rowCount", mustBeGreaterThan=8)], "rowCount", 8, False),
+    ([], [metric("rowCount", mustNotBe=8)], "rowCount", 8, False),
+    ([], [metric("rowCount", mustNotBeBetween=[1, 7])], "rowCount", 8, True),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("columns", "quality", "name", "value", "holds"), CASES, ids=[case[2] for case in CASES])
+@pytest.mark.parametrize(
+    ("columns", "quality", "name", "value", "holds"), CASES, ids=[f"{case[2]} {at}" for at, case in enumerate(CASES)]
+)
 def test_a_number_of_the_load_is_held_against_its_bounds(
     gate: Gate, columns: list[Any], quality: list[Any], name: str, value: float, holds: bool
 ) -> None:
@@ -103,6 +107,7 @@ NUMBER = column("quantity", logicalType="integer")
         ([NUMBER], [query("select count(*) from stock_clean", mustBe=0)], 0, True),
         ([NUMBER], [query("select count(*) from {object} n join facility f on f.code = n.code", mustBe=1)], 1, True),
         ([NUMBER], [query("select null", mustBe=1)], None, False),
+        ([NUMBER], [query("select 'nan'::double", mustNotBe=1)], None, False),
         ([NUMBER], [query("with x as (select 1 as a) select a from x -- ) ;", mustBe=1)], 1, True),
         ([NUMBER], [query("select count(*) from {object} where regexp_matches(code, '^.{1}$')", mustBe=8)], 8, True),
     ],

@@ -273,8 +273,10 @@ def _table_faults(raw: Mapping[str, Any], properties: Sequence[tuple[str, Proper
         if rule.type == "library" and rule.metric != "rowCount":
             yield _fault(file, path, "This rule belongs to a property.", "Move it under the property's quality.")
     yield from _share_faults(raw, file)
-    ours = [*_ours(rules), *(found for path, each in properties for found in _ours(_placed(each.quality, path)))]
-    yield from _repeated(((path, rule.id or path) for path, rule in ours), "id", file)
+    rules += [placed for path, each in properties for placed in _placed(each.quality, path)]
+    ours = _ours(rules)
+    named = [*ours, *((path, rule) for path, rule in rules if rule.type == "sql")]
+    yield from _repeated(((path, rule.id or path) for path, rule in named), "id", file)
     if isinstance(listed, list) and len(properties) == len(listed):
         yield from _unknown_columns(ours, {each.name for _, each in properties}, file)
 

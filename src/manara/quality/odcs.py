@@ -111,8 +111,9 @@ class Quality(Part):
 
     @property
     def bounds(self) -> dict[str, Any]:
-        """What a measured number must be: `mustBe`, `mustBeLessThan`, `mustBeBetween` ..., as the rule says it."""
-        return {key: value for key, value in (self.model_extra or {}).items() if key.startswith("mustBe")}
+        """What a measured number must be: `mustBe`, `mustNotBe`, `mustBeLessThan` ..., as the rule says it."""
+        said = self.model_extra or {}
+        return {key: value for key, value in said.items() if key.startswith(("mustBe", "mustNotBe"))}
 
     @property
     def is_measured(self) -> bool:

@@ -1,5 +1,6 @@
 """Rules of type sql: a query of the contract's author that gives one number of the whole load."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -49,9 +50,9 @@ def queries_of(contract: Contract) -> Sequence[tuple[str, exp.Expr]]:
 
 
 def number_of(transaction: ArrowTransaction, rule: Quality, each: Property | None, tables: Tables) -> float | None:
-    """Return the number that the rule's query gives; None where it gives none.
+    """Return the number that the rule's query gives; None where it gives none (NULL, NaN, infinity).
 
-    Raises WrongDefinition where it gives a text, or cannot be run.
+    Raises WrongDefinition where it gives what is no number, or cannot be run.
     """
     query = exp.select(exp.alias_(tables.at_home(read_query(rule, each)), "n"))
     try:
@@ -59,7 +60,8 @@ def number_of(transaction: ArrowTransaction, rule: Quality, each: Property | Non
     except ManaraError as error:
         raise error.at(f"rule '{rule.id}'") from error
     try:
-        return None if value is None else float(value)
+        number = math.nan if value is None else float(value)
     except (TypeError, ValueError) as error:
         told = f"The query gives '{value}', which is no number."
         raise WrongDefinition(told, where=f"rule '{rule.id}'", advice=_ADVICE) from error
+    return number if math.isfinite(number) else None
