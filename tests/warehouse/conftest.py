@@ -82,9 +82,8 @@ def star(tmp_path: Path, request: pytest.FixtureRequest) -> Star:
     if request.param == "duckdb":
         return Star(place=Place(folder=tmp_path))
     address: Callable[[], str] = request.getfixturevalue("postgres")
-    given = LinkedServiceGiven(
-        name="Warehouse", type="PostgreSql", properties={"connectionString": address()}, root=tmp_path
-    )
+    properties = {"connectionString": address()}
+    given = LinkedServiceGiven(name="Warehouse", type="PostgreSql", properties=properties, root=tmp_path)
     database = CONNECTORS.find("PostgreSql")(given)
     assert isinstance(database, Database)
-    return Star(place=Place(folder=tmp_path, warehouse=database))
+    return Star(place=Place(folder=tmp_path, warehouse=database, service=("PostgreSql", properties)))

@@ -103,4 +103,7 @@ GRAINS = {
         FINANCIAL_JULY, FINANCIAL_SEP, FINANCIAL_OCT, FINANCIAL_NOV,
     )
 }  # fmt: skip
-"""Every grain by its name. FourMonthly is SDMX's trimester, which DHIS2 has not."""
+"""Every grain by its name. FourMonthly is SDMX's trimester, which DHIS2 has not.
+
+A new one goes to the end: the keys of periods in warehouses hold the number of the grain in this order.
+"""

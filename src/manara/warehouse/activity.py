@@ -135,7 +135,9 @@ class _Load:
 
     def count_anew(self, named: Sequence[str]) -> None:
         """Let PostgreSQL renew its statistics of tables; DuckDB keeps its own by itself."""
-        for each in dict.fromkeys(named) if self._database.dialect == "postgres" else ():
+        if self._database.dialect != "postgres":
+            return
+        for each in dict.fromkeys(named):
             self.staging.transaction.execute(f"ANALYZE {table(each, self.schema).sql('postgres')}")
 
 

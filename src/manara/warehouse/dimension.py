@@ -52,7 +52,7 @@ def load_dimension(staging: Staging, dimension: Dimension, how: How, schema: str
     load = _Load(staging, dimension, how, schema)
     staging.refuse_nulls(dimension.key)
     staging.refuse_doubles([*dimension.key, FROM] if how.valid_from else dimension.key)
-    load.lock()
+    staging.lock(table(dimension.table, schema))  # or two loads could give the same surrogate keys
     loaded = Loaded(read=staging.count("select count(*) from {stage}", stage=table(STAGE)))
     for rank in range(1, load.ranks() + 1):
         load.step(rank, loaded)
@@ -73,12 +73,6 @@ class _Load:
         self._values = {"at": how.at, "run": how.run_id}
         self._versioned = dimension.of_type(2)
         self._overwritten = dimension.of_type(1)
-
-    def lock(self) -> None:
-        """Let no other load of the dimension give surrogate keys at the same time (DuckDB has one writer anyway)."""
-        if self._staging.dialect == "postgres":
-            named = self._here.sql("postgres")
-            self._staging.transaction.execute(f"LOCK TABLE {named} IN EXCLUSIVE MODE")
 
     def ranks(self) -> int:
         """Return how many versions of one member the source gives at most."""

@@ -1,23 +1,21 @@
 """Loads of a fact: keys of the dimensions looked up as of the fact's moment, and each fact once, by its natural key."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Literal
 
-import pyarrow as pa
 from sqlglot import exp
 
 from manara.errors import BadRows
 from manara.table.template import every, fill, name, names, same, table
-from manara.warehouse import periods
+from manara.warehouse import dates, periods
 from manara.warehouse.history import keep
 from manara.warehouse.staging import STAGE, Staging
 from manara.warehouse.subject import DATE, GIVEN, PERIOD, Dimension, Fact, Role, Subject
-from manara.warehouse.tables import BEGINNING, DATE_COLUMNS, END, TRACED, UNKNOWN
+from manara.warehouse.tables import BEGINNING, END, TRACED, UNKNOWN
 
 KEYED = "__keyed"
 AS_OF = "__as_of"
-_MOST_DAYS = 366 * 300
 
 
 @dataclass(slots=True)
@@ -69,6 +67,7 @@ def load_fact(staging: Staging, fact: Fact, subject: Subject, how: How, schema: 
     Raises BadRows where a fact comes twice, and for members that are not there where a role refuses them.
     """
     load = _Load(staging, fact, subject, how, schema)
+    load.lock()
     key = load.natural_key()
     staging.refuse_doubles(key)
     loaded = Loaded(read=staging.count("select count(*) from {stage}", stage=table(STAGE)))
@@ -99,6 +98,13 @@ class _Load:
         self._values = {"at": how.at, "run": how.run_id}
         self._columns = [role.column for role in fact.roles] + [each.name for each in fact.own]
 
+    def lock(self) -> None:
+        """Let no other load write the fact, or the dimensions that may get members by this one, at the same time."""
+        roles = [role for role in self._fact.roles if role.dimension in GIVEN or role.late == "infer"]
+        written = {dates.TABLE, self._fact.table} | {f"dim_{role.dimension}" for role in roles}
+        for each in sorted(written):  # in one order for all, or two loads could wait for each other
+            self._staging.lock(table(each, self._schema))
+
     def natural_key(self) -> list[str]:
         """Return the columns of the stage that tell one fact from another."""
         roles = {role.name: [natural(role, place) for place in range(len(role.source))] for role in self._fact.roles}
@@ -114,12 +120,12 @@ class _Load:
                     day=name(natural(role, 0)), stage=table(STAGE),
                 )[0]  # fmt: skip
                 days += [row["first"], row["last"]] if row["first"] else []
-        present = table("dim_date", self._schema)
+        present = table(dates.TABLE, self._schema)
         if not self._staging.count("select count(*) from {dates} where date_key = -1", dates=present):
             self._staging.run("insert into {dates} (date_key) values (-1)", dates=present)
         if days:
             known = self._staging.ask("select day from {dates} where day is not null", dates=present)
-            rows = _days(min(days), max(days), {row["day"] for row in known})
+            rows = dates.rows_of(min(days), max(days), {row["day"] for row in known})
             self._staging.transaction.load(present, rows.to_reader())
 
     def fill_periods(self) -> None:
@@ -183,7 +189,7 @@ class _Load:
         joins = []
         for role in self._fact.roles:
             if role.dimension == DATE:
-                picked.append(exp.alias_(_date_key(name(natural(role, 0), "s")), role.column, quoted=True))
+                picked.append(_known(dates.key_in_sql(name(natural(role, 0), "s")), role))
                 continue
             alias = f"d_{role.name}"
             if role.dimension == PERIOD:
@@ -191,8 +197,7 @@ class _Load:
             else:
                 dimension = self._subject.dimension(role.dimension)
                 surrogate, join = dimension.surrogate, self._join(role, dimension, alias)
-            found = fill("coalesce({key}, {unknown})", key=name(surrogate, alias), unknown=exp.Literal.number(UNKNOWN))
-            picked.append(exp.alias_(found, role.column, quoted=True))
+            picked.append(_known(name(surrogate, alias), role))
             joins.append(join)
         picked += names([*(each.name for each in self._fact.own), *TRACED], "s")
         self._staging.run("drop table if exists {keyed}", keyed=table(KEYED))
@@ -292,29 +297,7 @@ def _hash(columns: list[str]) -> exp.Expr:
     return fill("md5(concat_ws('|', {told}))", told=told)
 
 
-def _date_key(day: exp.Expr) -> exp.Expr:
-    return fill(
-        f"coalesce(cast(extract(year from {{day}}) * 10000 + extract(month from {{day}}) * 100 "
-        f"+ extract(day from {{day}}) as bigint), {UNKNOWN})",
-        day=day,
-    )
-
-
-def _days(first: date, last: date, known: set[date]) -> pa.Table:
-    """Return the days from the start of the first month to the end of the last one that are not known yet."""
-    start = first.replace(day=1)
-    end = (last.replace(day=28) + timedelta(days=4)).replace(day=1)
-    if (end - start).days > _MOST_DAYS:
-        raise BadRows(f"The dates of the load reach from {first} to {last}.", advice="Mend the dates in the source.")
-    days = [day for n in range((end - start).days) if (day := start + timedelta(days=n)) not in known]
-    told: dict[str, list[Any]] = {
-        "date_key": [day.year * 10000 + day.month * 100 + day.day for day in days], "day": days,
-        "year": [day.year for day in days], "quarter": [(day.month + 2) // 3 for day in days],
-        "month": [day.month for day in days], "month_start": [day.replace(day=1) for day in days],
-        "iso_year": [day.isocalendar().year for day in days], "iso_week": [day.isocalendar().week for day in days],
-        "weekday": [day.isoweekday() for day in days],
-    }  # fmt: skip
-    kinds: dict[str, pa.DataType] = {
-        column: pa.date32() if kind == "DATE" else pa.int64() for column, kind in DATE_COLUMNS.items()
-    }
-    return pa.table({column: pa.array(told[column], kinds[column]) for column in kinds})
+def _known(key: exp.Expr, role: Role) -> exp.Expr:
+    """Return the surrogate key as the column of the role, that of the unknown member where there is none."""
+    known = fill("coalesce({key}, {unknown})", key=key, unknown=exp.Literal.number(UNKNOWN))
+    return exp.alias_(known, role.column, quoted=True)

@@ -1,7 +1,6 @@
 """The dimension of periods: months, quarters, weeks, financial years and the like, by their codes in DHIS2."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -10,13 +9,14 @@ from manara.errors import BadRows, WrongDefinition
 from manara.period.grain import GRAINS
 from manara.period.notation import read_period, write_period
 from manara.period.period import Period, period_at
+from manara.warehouse import dates
+from manara.warehouse.dates import as_table
 
 TABLE = "dim_period"
 COLUMNS = {
     "period_key": "BIGINT", "period": "TEXT", "grain": "TEXT", "first_day": "DATE", "last_day": "DATE",
     "days": "BIGINT", "year": "BIGINT", "quarter": "TEXT", "first_date_key": "BIGINT", "last_date_key": "BIGINT",
 }  # fmt: skip
-_ARROW = {"BIGINT": pa.int64(), "TEXT": pa.string(), "DATE": pa.date32()}
 _NUMBERS = {grain: number for number, grain in enumerate(GRAINS, start=1)}
 _SHOWN = 5
 
@@ -27,7 +27,7 @@ def key_of(period: Period) -> int:
     >>> key_of(read_period("2024Q2", "DHIS2"))
     1020240401
     """
-    return _NUMBERS[period.grain.name] * 100_000_000 + _day_key(period.start)
+    return _NUMBERS[period.grain.name] * 100_000_000 + dates.key_of(period.start)
 
 
 def read_codes(codes: Iterable[str], where: str) -> list[Period]:
@@ -58,8 +58,7 @@ def rows_of(periods: Sequence[Period]) -> pa.Table:
 
     `year` is that of the first day, and for weeks that of the week's fourth day, as in their codes.
     """
-    rows = [_row(period) for period in periods]
-    return pa.table({column: pa.array([row[column] for row in rows], _ARROW[kind]) for column, kind in COLUMNS.items()})
+    return as_table(COLUMNS, [_row(period) for period in periods])
 
 
 def _row(period: Period) -> dict[str, Any]:
@@ -70,9 +69,5 @@ def _row(period: Period) -> dict[str, Any]:
         "last_day": period.end, "days": period.days,
         "year": int(code[:4]) if period.grain.unit == "week" else period.start.year,
         "quarter": write_period(quarter, "DHIS2") if period in quarter else None,
-        "first_date_key": _day_key(period.start), "last_date_key": _day_key(period.end),
+        "first_date_key": dates.key_of(period.start), "last_date_key": dates.key_of(period.end),
     }  # fmt: skip
-
-
-def _day_key(day: date) -> int:
-    return day.year * 10000 + day.month * 100 + day.day

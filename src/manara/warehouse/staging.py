@@ -39,6 +39,11 @@ class Staging:
         """Return the one number that a query gives."""
         return int(next(iter(self.ask(template, **trees)[0].values())) or 0)
 
+    def lock(self, here: exp.Table) -> None:
+        """Let no other load write the table until this one ends (DuckDB has one writer anyway)."""
+        if self.dialect == "postgres":
+            self.transaction.execute(f"LOCK TABLE {here.sql('postgres')} IN EXCLUSIVE MODE")
+
     def take_rows(self, rows: pa.RecordBatchReader) -> int:
         """Put the rows of a dataset into the source table, and return how many they are."""
         kinds = {field.name: column_type(field.type) for field in rows.schema}

@@ -9,7 +9,7 @@ from manara.errors import WrongDefinition
 from manara.plugin.connection import Transaction
 from manara.table.arrow_types import add_column, create_table
 from manara.table.template import fill, name, names, table
-from manara.warehouse import periods
+from manara.warehouse import dates, periods
 from manara.warehouse.subject import GIVEN, PERIOD, Dimension, Fact, Subject
 
 UNKNOWN = -1
@@ -25,10 +25,6 @@ VERSION_COLUMNS = {
 }  # fmt: skip
 LOADED = {"loaded_at": "TIMESTAMP", "loaded_run": "TEXT"}
 TRACED = {"_origin": "TEXT", "_row": "BIGINT", "_run": "TEXT"}
-DATE_COLUMNS = {
-    "date_key": "BIGINT", "day": "DATE", "year": "BIGINT", "quarter": "BIGINT", "month": "BIGINT",
-    "month_start": "DATE", "iso_year": "BIGINT", "iso_week": "BIGINT", "weekday": "BIGINT",
-}  # fmt: skip
 LOG = {
     "table_name": "TEXT", "run_id": "TEXT", "step": "TEXT", "loaded_at": "TIMESTAMP", "rows_read": "BIGINT",
     "rows_inserted": "BIGINT", "rows_updated": "BIGINT", "rows_deleted": "BIGINT",
@@ -61,7 +57,7 @@ def shapes_of(subject: Subject) -> list[Shape]:
     """Return the tables of a subject area: dates and periods, dimensions, facts, what each was before, and the log."""
     found = [
         Shape(table=LOG_TABLE, columns=LOG),
-        Shape(table="dim_date", columns=DATE_COLUMNS, indexes=(("date_key",),)),
+        Shape(table=dates.TABLE, columns=dates.COLUMNS, indexes=(("date_key",),)),
     ]
     if any(role.dimension == PERIOD for fact in subject.facts for role in fact.roles):
         found.append(Shape(table=periods.TABLE, columns=periods.COLUMNS, indexes=(("period_key",), ("period",))))
