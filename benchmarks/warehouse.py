@@ -13,8 +13,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import pyarrow as pa
@@ -22,6 +23,7 @@ import pyarrow as pa
 import manara.connectors.databases.duckdb  # noqa: F401 # registers the connector
 from manara.plugin.activity import Given
 from manara.plugin.connection import CONNECTORS, Database, LinkedServiceGiven, Mark
+from manara.plugin.dataset import Dataset
 from manara.warehouse.activity import load_dimension, load_fact
 
 ROUNDS = 2
@@ -83,6 +85,13 @@ update fact_stock as f set member_key = k.member_key, quantity = k.quantity from
 insert into fact_stock select * from keyed as k where not exists (select 1 from fact_stock as f
     where f.fact_key = k.fact_key);
 """
+TOTALS = """
+select d.district, count(distinct d.member_key) as versions, count(f.fact_key) as facts, sum(f.quantity) as quantity
+from dim_member as d left join fact_stock as f using (member_key) where d.member_key > 0 group by all order by all
+"""
+"""What both must come to."""
+
+Found = tuple[list[float], list[tuple[Any, ...]]]
 STEPS = ("a new dimension", "5 % of it changed", "new facts", "the same facts again")
 
 
@@ -98,15 +107,16 @@ def main() -> None:
     loads = [("member", first), ("member", second), ("stock", rows), ("stock", rows)]
     hand = [by_hand(loads) for _ in range(ROUNDS)]
     ours = [by_manara(loads) for _ in range(ROUNDS)]
+    assert all(totals == hand[0][1] for _, totals in ours), "the loads do not come to the same"
     print(f"{members:,} members, {facts:,} facts")
     for place, step in enumerate(STEPS):
-        theirs, own = (min(times[place] for times in each) for each in (hand, ours))
+        theirs, own = (min(times[place] for times, _ in each) for each in (hand, ours))
         print(f"{step}: by hand {theirs:.2f} s, Manara {own:.2f} s, {own / theirs:.2f} times")
     print(f"peak memory of both: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-def by_hand(loads: list[tuple[str, pa.Table]]) -> list[float]:
-    """Return the seconds of each load by statements that somebody would write for it."""
+def by_hand(loads: list[tuple[str, pa.Table]]) -> Found:
+    """Return the seconds of each load, and the totals, by statements that somebody would write for it."""
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "hand.duckdb")) as connection:
         connection.execute(HAND_MAKE)
 
@@ -116,11 +126,12 @@ def by_hand(loads: list[tuple[str, pa.Table]]) -> list[float]:
             connection.execute(HAND_MEMBERS if target == "member" else HAND_FACTS)
             connection.execute("commit")
 
-        return [timed(lambda each=each: load(*each)) for each in loads]  # type: ignore[misc]
+        times = [timed(partial(load, *each)) for each in loads]
+        return times, connection.execute(TOTALS).fetchall()
 
 
-def by_manara(loads: list[tuple[str, pa.Table]]) -> list[float]:
-    """Return the seconds of each load by its activity."""
+def by_manara(loads: list[tuple[str, pa.Table]]) -> Found:
+    """Return the seconds of each load by its activity, and the totals."""
     with tempfile.TemporaryDirectory() as folder:
         properties = {"path": "warehouse.duckdb"}
         given = LinkedServiceGiven(name="w", type="DuckDB", properties=properties, root=Path(folder))
@@ -133,12 +144,13 @@ def by_manara(loads: list[tuple[str, pa.Table]]) -> list[float]:
             )
             work = load_dimension if target == "member" else load_fact
             activity = _given(kind, rows, database, Path(folder), str(number))
-            times.append(timed(lambda work=work, activity=activity: work(activity)))  # type: ignore[misc]
-        return times
+            times.append(timed(partial(work, activity)))
+        totals = database.query(TOTALS).read_all()
+        return times, list(zip(*(totals[name].to_pylist() for name in totals.column_names), strict=True))
 
 
 class _Rows:
-    """A dataset that has its rows in memory."""
+    """As much of a dataset as a load asks for, with the rows in memory."""
 
     def __init__(self, rows: pa.Table) -> None:
         self._rows = rows
@@ -151,7 +163,7 @@ def _given(properties: dict[str, Any], rows: pa.Table, database: Database, root:
     return Given(
         name="Load", properties=properties, inputs=[{"referenceName": "rows"}], outputs=[],
         linked_service={"referenceName": "w"}, mark=Mark(run_id="r", step=step, attempt=1),
-        dataset=lambda _reference: _Rows(rows),  # type: ignore[arg-type,return-value]
+        dataset=lambda _reference: cast(Dataset, _Rows(rows)),
         connect=lambda _reference: database, text=lambda _kind, _name: SUBJECT, report=lambda _told: None, root=root,
         cursor=None, describe=lambda _kind, _reference: {}, published_type=lambda _reference: "",
     )  # fmt: skip
