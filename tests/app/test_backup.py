@@ -156,15 +156,13 @@ def test_a_backup_that_is_killed_leaves_the_others_whole(factory: Path, tmp_path
 def test_a_damaged_piece_names_its_file_and_the_rest_can_be_had(factory: Path, tmp_path: Path) -> None:
     made = make(factory, tmp_path / "backups")
     repository = Repository(tmp_path / "backups")
-    file = next(file for file in made.files if file.path.endswith("load_csv.json"))
-    piece = tmp_path / "backups" / "objects" / file.pieces[0][:2] / file.pieces[0]
-    piece.write_bytes(piece.read_bytes()[:-3] + b"xxx")
-    assert [damage.path for _, damage in check(repository, [made], silent)] == [file.path]
+    damage(tmp_path / "backups", made, "load_csv.json")
+    assert [each.path for _, each in check(repository, [made], silent)] == ["pipeline/load_csv.json"]
     with pytest.raises(NotFound, match=r"A piece of 'pipeline/load_csv\.json' is damaged"):
         restore(repository, made, tmp_path / "again", silent)
     assert not (tmp_path / "again").exists()
     lost = restore(repository, made, tmp_path / "again", silent, damaged=True)
-    assert [damage.path for damage in lost] == [file.path]
+    assert [each.path for each in lost] == ["pipeline/load_csv.json"]
     assert rows(tmp_path / "again") == rows(factory)
 
 
@@ -197,6 +195,35 @@ def test_old_backups_are_forgotten_and_their_pieces_with_them(factory: Path, tmp
     assert (gone, pieces >= 1) == (1, True)
     assert [each.id for each in repository.backups()] == [kept.id]
     assert check(repository, [kept], silent) == []
+
+
+def test_a_damaged_backup_does_not_count_when_old_ones_are_forgotten(factory: Path, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "backups")
+    make(factory, tmp_path / "backups")
+    (factory / "pipeline" / "load_csv.json").write_text("{}")
+    whole = make(factory, tmp_path / "backups")
+    (factory / "pipeline" / "load_csv.json").write_text("[]")
+    damaged = make(factory, tmp_path / "backups")
+    damage(tmp_path / "backups", damaged, "load_csv.json")
+    assert repository.prune(2)[0] == 0
+    assert repository.prune(1)[0] == 1
+    assert [each.id for each in repository.backups()] == [whole.id, damaged.id]
+
+
+def test_a_new_backup_mends_a_damaged_piece_of_an_older_one(factory: Path, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "backups")
+    made = make(factory, tmp_path / "backups")
+    damage(tmp_path / "backups", made, "load_csv.json")
+    assert len(check(repository, [made], silent)) == 1
+    again = make(factory, tmp_path / "backups")
+    assert check(repository, [made, again], silent) == []
+
+
+def damage(repository: Path, backup: Backup, file_name: str) -> None:
+    """Change the first piece of a file of a backup."""
+    file = next(file for file in backup.files if file.path.endswith(file_name))
+    piece = repository / "objects" / file.pieces[0][:2] / file.pieces[0]
+    piece.write_bytes(piece.read_bytes()[:-3] + b"xxx")
 
 
 @pytest.mark.parametrize(

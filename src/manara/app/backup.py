@@ -7,7 +7,7 @@ was done, and its marks keep a run that goes on after a restore from loading a r
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,12 @@ import duckdb
 
 from manara.app.factory import SEAL
 from manara.errors import Conflict, NotAllowed, WrongDefinition
-from manara.store.repository import Backup, Damage, Kept, Repository
+from manara.store.repository import Backup, Damage, Kept, Progress, Repository
 
 _SECRETS = (".env",)
 _SQLITE, _DUCKDB = b"SQLite format 3\x00", b"DUCK"
 _BESIDE = ("-wal", "-shm", "-journal", ".wal", ".tmp")
 _WAIT_S = 30.0
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from manara.app.backup import Progress
-    from manara.store.repository import Backup
+    from manara.store.repository import Backup, Progress
 
 Repo = Annotated[Path, typer.Argument(help="The folder of the backups.", metavar="REPOSITORY")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
@@ -47,7 +46,8 @@ def backups(
     repository: Repo,
     check: Annotated[bool, typer.Option("--check", help="Read everything, and compare all checksums.")] = False,
     keep: Annotated[
-        int | None, typer.Option("--keep", help="Forget all but the newest of this number.", metavar="N", min=1)
+        int | None,
+        typer.Option("--keep", help="Forget what is older than the newest N that are whole.", metavar="N", min=1),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +60,8 @@ def backups(
 
     held = Repository(repository)
     if keep is not None:
-        gone, pieces = held.prune(keep)
+        with _progress("Reading", as_json=as_json) as tell:
+            gone, pieces = held.prune(keep, tell)
         sys.stderr.write(f"Forgot {gone} backups and {pieces:,} pieces.\n")
     found = held.backups()
     damages: list[Any] = []

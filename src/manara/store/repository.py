@@ -12,7 +12,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +62,14 @@ class Damage:
     reason: str
 
 
+Progress = Callable[[str, int, int], None]
+"""Is told what is being done, how many bytes are done, and how many there are."""
+
+
+def _silent(_what: str, _done: int, _whole: int) -> None:
+    pass
+
+
 class Repository:
     """The backups in a folder."""
 
@@ -71,7 +79,11 @@ class Repository:
         self._backups = folder / "backups"
 
     def keep(self, path: str, file: Path) -> Kept:
-        """Put a file into the repository, piece by piece; pieces that are there already are not written again."""
+        """Put a file into the repository, piece by piece.
+
+        A piece that is there already is read, and written again only where it is not whole: so what is kept can be had,
+        and a new backup mends the older ones.
+        """
         whole = hashlib.sha256()
         pieces: list[str] = []
         size = 0
@@ -147,16 +159,17 @@ class Repository:
             raise NotFound(f"The file '{file.path}' is not what was backed up.")
         target.chmod(file.mode)
 
-    def prune(self, most: int) -> tuple[int, int]:
-        """Forget all backups but the newest `most`, and the pieces that no backup names; return how many of both.
+    def prune(self, most: int, tell: Progress = _silent) -> tuple[int, int]:
+        """Forget what is older than the newest `most` whole backups; return how many backups and pieces went.
 
-        Pieces of the last day stay: a backup may be under way that has not named them yet.
+        Backups are read to know whether they are whole: a damaged one does not count, and nothing is forgotten where
+        fewer than `most` are whole. Pieces of the last day stay: a backup may be under way that has not named them yet.
         """
         found = self.backups()
-        old, kept = found[:-most], found[-most:]
+        old = found[: self._first_to_keep(found, most, tell)] if len(found) > most else []
         for each in old:
             (self._backups / f"{each.id}.json").unlink()
-        named = {piece for each in kept for file in each.files for piece in file.pieces}
+        named = {piece for each in found[len(old) :] for file in each.files for piece in file.pieces}
         count = 0
         for path in self._objects.glob("*/*"):
             if path.name not in named and time.time() - path.stat().st_mtime > _LEFT_ALONE_S:
@@ -164,10 +177,33 @@ class Repository:
                 count += 1
         return len(old), count
 
+    def _first_to_keep(self, found: Sequence[Backup], most: int, tell: Progress) -> int:
+        """Return where the newest `most` whole backups begin; 0 where there are not so many."""
+        read: dict[str, bool] = {}
+        whole = done = 0
+        size = sum(each.size_bytes for each in found[-most:])
+        for index in range(len(found) - 1, -1, -1):
+            tell(found[index].id, done, max(size, done))
+            done += found[index].size_bytes
+            pieces = {piece for file in found[index].files for piece in file.pieces}
+            for piece in pieces - read.keys():
+                read[piece] = self._is_whole(piece)
+            whole += all(read[piece] for piece in pieces)
+            if whole == most:
+                return index
+        return 0
+
+    def _is_whole(self, name: str) -> bool:
+        try:
+            self._read_piece(name, "")
+        except NotFound:
+            return False
+        return True
+
     def _keep_piece(self, piece: bytes) -> str:
         name = hashlib.sha256(piece).hexdigest()
         path = self._path(name)
-        if not path.exists():
+        if not path.exists() or not self._is_whole(name):
             packed = pa.compress(piece, codec="zstd", asbytes=True)
             self._write(path, len(piece).to_bytes(8, "big") + packed)
         return name
