@@ -25,6 +25,7 @@ from manara.secret import Secret, bearer
 from manara.settings import Settings, read_settings
 from manara.store.journal import Journal, journal_address
 from manara.store.record import PipelineRun, read_run
+from manara.store.runs import outermost
 from manara.store.seal import Seal
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class Factory:
         if activity:
             needed_for(self.definitions.pipeline(earlier.pipeline).properties.activities, activity)
         return self._start(earlier.pipeline, given, listener, {"rerun": {"runId": run_id, "from": activity}})
+
+    def asked_for(self, run_id: str) -> str:
+        """Return the run that somebody asked for in which a run took place. Raises NotFound for an unknown one."""
+        with self._journal() as journal:
+            return outermost(journal, run_id)
 
     def resume(
         self, run_id: str, parameters: Mapping[str, Any] | None = None, listener: Listener = silent

@@ -139,10 +139,11 @@ def approve(row: RowId, factory: Folder = HERE, warehouse: Warehouse = "Warehous
 def release(
     row: Rows = None,
     factory: Folder = HERE, warehouse: Warehouse = "Warehouse", author: Author = None,
-    run: Annotated[str, typer.Option("--run", help="Run this pipeline then.", metavar="PIPELINE")] = "",
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Run then what had refused them again, with the parameters that it had.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Put corrected rows through the gate again, and load those that are good now."""
-    from manara.cli.runs import show_run
     from manara.quality.quarantine import FIXED, find, read_quarantine
     from manara.quality.quarantine import release as release_them
 
@@ -157,8 +158,20 @@ def release(
     for each, reasons in done.refused.items():
         sys.stdout.write(f"Still refused: {each[:_SHORT]}  {'; '.join(reasons)}\n")
     sys.stdout.write(f"{len(done.released):,} rows were loaded.\n")
-    if run:
-        raise typer.Exit(show_run(lambda listener: opened.run(run, {}, listener), factory, as_json=False))
+    if replay:
+        runs = [each.run_id for each in rows if each.id in done.released]
+        raise typer.Exit(max([_replayed(opened, run, factory) for run in _asked_for(opened, runs)], default=0))
+
+
+def _asked_for(opened: "Factory", runs: list[str]) -> list[str]:
+    """Return the runs to do again: those that were asked for, each once, in the order of the rows."""
+    return list(dict.fromkeys(opened.asked_for(run) for run in dict.fromkeys(runs)))
+
+
+def _replayed(opened: "Factory", run_id: str, factory: Path) -> int:
+    from manara.cli.runs import show_run
+
+    return show_run(lambda listener: opened.rerun(run_id, {}, listener), factory, as_json=False)
 
 
 @quarantine.command()

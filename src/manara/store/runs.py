@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from manara import clock
-from manara.errors import WrongDefinition
+from manara.errors import NotFound, WrongDefinition
 from manara.store.journal import Journal
 
 COLUMNS = {
@@ -98,6 +98,17 @@ def find_run_row(journal: Journal, run_id: str) -> RunRow | None:
     """Return the run with the id, or None."""
     rows = journal.select(_ONE, {"run_id": run_id})
     return _row(rows[0]) if rows else None
+
+
+def outermost(journal: Journal, run_id: str) -> str:
+    """Return the run that somebody asked for in which a run took place: itself, or the one that called it, and so on.
+
+    Raises NotFound for a run that the journal does not know.
+    """
+    row = find_run_row(journal, run_id)
+    if row is None:
+        raise NotFound(f"There is no run '{run_id}'.", where=journal.name, advice="See them all: manara runs")
+    return outermost(journal, str(row.caller["runId"])) if row.caller else run_id
 
 
 def query_runs(journal: Journal, question: Question) -> tuple[list[RunRow], str]:
