@@ -107,7 +107,7 @@ def by_gate(table: pa.Table, folder: Path, file: str) -> float:
     output = database.once(
         mark,
         lambda transaction: pass_gate(
-            transaction, contract, table.to_reader(), target=("main", "good"), quarantine="quarantine", origin="b",
+            transaction, contract, table.to_reader(), dialect="duckdb", target=("main", "good"), origin="b",
             mark=mark, report=lambda _told: None,
         ),
     )  # fmt: skip

@@ -8,8 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import yaml
+from tests.postgres import postgres  # noqa: F401 # a fixture
 
-import manara.connectors.databases.duckdb  # noqa: F401 - registers the connector
+import manara.connectors.databases.duckdb
+import manara.connectors.databases.postgres  # noqa: F401 - both register their connectors
 from manara.plugin.connection import CONNECTORS, Database, LinkedServiceGiven, Mark
 from manara.quality.contract import read_contract
 from manara.quality.gate import pass_gate
@@ -30,6 +32,7 @@ class Gate:
 
     warehouse: Database
     runs: int = 0
+    schema: str = ""
     reported: list[Any] = field(default_factory=list)
 
     def take(
@@ -42,8 +45,8 @@ class Gate:
                 transaction,
                 read_contract(contract, "contract/stock.yaml"),
                 (rows if isinstance(rows, pa.Table) else table(rows, columns)).to_reader(),
-                target=("main", "stock_clean"),
-                quarantine="quarantine",
+                target=(self.schema, "stock_clean"),
+                dialect=self.warehouse.dialect,
                 origin=origin,
                 mark=Mark(run_id=f"run-{self.runs}", step="Check", attempt=1),
                 report=self.reported.append,
@@ -75,9 +78,27 @@ def table(rows: Sequence[Row], columns: Sequence[str] = ()) -> pa.Table:
     return pa.table({name: pa.array(column, pa.string()) for name, column in values.items()})
 
 
+IN_BOTH = pytest.mark.parametrize("gate", ["duckdb", "postgres"], indirect=True)
+"""Lets a test run in front of a warehouse of DuckDB, and of one of PostgreSQL."""
+
+
 @pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    return Gate(warehouse=open_warehouse(tmp_path))
+def gate(tmp_path: Path, request: pytest.FixtureRequest) -> Gate:
+    return gate_to(getattr(request, "param", "duckdb"), tmp_path, request)
+
+
+def gate_to(dialect: str, folder: Path, request: pytest.FixtureRequest) -> Gate:
+    """Return a gate in front of a new warehouse."""
+    if dialect == "duckdb":
+        return Gate(warehouse=open_warehouse(folder))
+    return Gate(warehouse=open_postgres(folder, request.getfixturevalue("postgres")()))
+
+
+def open_postgres(folder: Path, address: str) -> Database:
+    given = LinkedServiceGiven(name="w", type="PostgreSql", properties={"connectionString": address}, root=folder)
+    opened = CONNECTORS.find("PostgreSql")(given)
+    assert isinstance(opened, Database)
+    return opened
 
 
 def open_warehouse(folder: Path) -> Database:

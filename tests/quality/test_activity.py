@@ -85,15 +85,11 @@ def test_a_second_attempt_gives_the_first_one_s_output(step: Given, warehouse: D
     assert rows_of(warehouse, "select count(*) as rows from stock") == [{"rows": 1}]
 
 
-def test_the_table_of_refused_rows_has_the_name_that_is_given(step: Given, warehouse: Database) -> None:
-    quality_gate(replace(step, properties={**step.properties, "quarantine": "set aside"}))
-    assert rows_of(warehouse, 'select row_number from "set aside"') == [{"row_number": 2}]
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"properties": {}}, "typeProperties.contract is missing"),
+        ({"properties": {"contract": "stock", "quarantine": "set aside"}}, "always lie in the table 'quarantine'"),
         ({"inputs": []}, "exactly one dataset under inputs"),
         ({"outputs": [{"referenceName": "Stock"}] * 2}, "exactly one dataset under outputs"),
         ({"outputs": [{"referenceName": "Landed"}]}, "Give a dataset of type DuckDBTable"),

@@ -10,7 +10,7 @@ from manara.quality.tables import Tables
 from manara.quality.trees import sql
 from manara.quality.values import type_values
 
-TABLES = Tables(schema="main", good="stock", quarantine="quarantine", homes={"facility": "main"})
+TABLES = Tables(good="stock", homes={"facility": "main"})
 ODD = 'a"; drop table x'
 
 

@@ -2,7 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.quality.conftest import Gate, contract_text
+from tests.quality.conftest import IN_BOTH, Gate, contract_text
 
 from manara import clock
 from manara.errors import ManaraError
@@ -45,6 +45,7 @@ def test_a_number_of_the_load_is_held_against_its_bounds(
     assert kept == (value, holds)
 
 
+@IN_BOTH
 def test_a_check_that_fails_stops_the_load_and_keeps_what_was_refused(gate: Gate) -> None:
     quantity = column("quantity", logicalType="integer", required=True)
     text = contract_text([KEY, quantity], [metric("rowCount", mustBeGreaterThan=100)])
@@ -63,6 +64,7 @@ def test_too_large_a_share_of_refused_rows_stops_the_load(gate: Gate, share: flo
     assert ("stopped" in output) is stops
 
 
+@IN_BOTH
 @pytest.mark.parametrize(("days", "holds"), [(2, True), (5, False)])
 def test_the_newest_value_must_be_as_young_as_the_service_level_says(gate: Gate, days: int, holds: bool) -> None:
     level = {"property": "latency", "value": 3, "unit": "d", "element": "stock_clean.day"}
@@ -73,6 +75,7 @@ def test_the_newest_value_must_be_as_young_as_the_service_level_says(gate: Gate,
     assert output["rowsLoaded"] == 2
 
 
+@IN_BOTH
 def test_each_dimension_has_its_score_and_the_whole_is_their_mean(gate: Gate) -> None:
     text = contract_text(
         [KEY, column("quantity", logicalType="integer", required=True), column("kind", metric("nullValues", mustBe=0))]
@@ -97,6 +100,7 @@ def query(text: str, **told: Any) -> dict[str, Any]:
 NUMBER = column("quantity", logicalType="integer")
 
 
+@IN_BOTH
 @pytest.mark.parametrize(
     ("columns", "quality", "value", "holds"),
     [
@@ -115,7 +119,7 @@ NUMBER = column("quantity", logicalType="integer")
 def test_a_query_of_the_load_gives_a_number_that_is_held_against_its_bounds(
     gate: Gate, columns: list[Any], quality: list[Any], value: float | None, holds: bool
 ) -> None:
-    gate.ask("create table facility as select '3' as code")
+    gate.do("create table facility as select '3' as code")
     text = contract_text([KEY, *columns], quality)
     output = gate.take(text, ROWS)
     assert {"name": "asked", "value": value, "holds": holds} in output["quality"]["checks"]

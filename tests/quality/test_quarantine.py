@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.quality.conftest import Gate, contract_text
+from tests.quality.conftest import Gate, contract_text, gate_to
 
 from manara.errors import Conflict, Faults, ManaraError, NotFound, WrongDefinition
 from manara.plugin.connection import Mark
@@ -49,6 +49,11 @@ def release(gate: Gate, *numbers: int, text: str = TEXT) -> quarantine.Released:
 
 def loaded(gate: Gate) -> list[tuple[Any, ...]]:
     return gate.ask("select code, quantity, _origin, _row from stock_clean order by code")
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def gate(tmp_path: Path, request: pytest.FixtureRequest) -> Gate:
+    return gate_to(request.param, tmp_path, request)
 
 
 @pytest.fixture

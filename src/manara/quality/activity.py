@@ -13,7 +13,8 @@ from manara.quality.gate import pass_gate
 from manara.quality.odcs import Contract
 from manara.quality.values import sources_of
 
-_QUARANTINE, _MAIN = "quarantine", "main"
+_WAREHOUSES = ("duckdb", "postgres")
+_USUAL = ("", "dbo", "main")
 
 
 @activity("QualityGate")
@@ -21,12 +22,18 @@ def quality_gate(given: Given) -> Output:
     """Check the rows of the input against the contract; load the good ones, put the refused ones into quarantine.
 
     typeProperties: `contract` (name of a file in `contract/`), `origin` (the file the rows came from; the dataset's
-    name without it), `source` (as in Copy) and `quarantine` (the table of refused rows, `quarantine` without it).
+    name without it) and `source` (as in Copy). The output is a table of DuckDB or PostgreSQL; the refused rows lie in
+    the table `quarantine` of the same database.
     """
     properties = given.properties
     name = _text(given, "contract")
     contract = read_contract(given.text("contract", name), f"contract/{name}.yaml")
     landed = _one(given, given.inputs, "inputs")
+    if str(properties.get("quarantine") or "quarantine") != "quarantine":
+        raise WrongDefinition(
+            "Refused rows always lie in the table 'quarantine' of the warehouse, where `manara quarantine` finds them.",
+            where=f"activity '{given.name}'", advice="Leave out typeProperties.quarantine.",
+        )  # fmt: skip
     database, target = _target(given, contract.table.name)
 
     def work(transaction: Transaction) -> dict[str, Any]:
@@ -34,8 +41,8 @@ def quality_gate(given: Given) -> Output:
             transaction,
             contract,
             given.dataset(landed).read(properties.get("source") or {}, Tally()),
+            dialect=database.dialect,
             target=target,
-            quarantine=str(properties.get("quarantine") or _QUARANTINE),
             origin=str(properties.get("origin") or landed["referenceName"]),
             mark=given.mark,
             report=given.report,
@@ -83,12 +90,12 @@ def _one(given: Given, references: object, field: str) -> Reference:
 def _target(given: Given, named: str) -> tuple[Database, tuple[str, str]]:
     """Return the warehouse, and schema and name of the good table; `named` is the table that the contract names."""
     dataset = given.dataset(_one(given, given.outputs, "outputs"))
-    if not isinstance(dataset, DatabaseTable) or dataset.database.dialect != "duckdb":
+    if not isinstance(dataset, DatabaseTable) or dataset.database.dialect not in _WAREHOUSES:
         raise WrongDefinition(
-            "The output of QualityGate is no table of a DuckDB warehouse.",
+            "The output of QualityGate is no table of a DuckDB or PostgreSQL warehouse.",
             where=f"activity '{given.name}'",
-            advice="Give a dataset of type DuckDBTable under outputs.",
+            advice="Give a dataset of type DuckDBTable or PostgreSqlTable under outputs.",
         )
     properties = dataset.given.properties
-    schema = str(properties.get("schema") or _MAIN)
-    return dataset.database, (_MAIN if schema.lower() == "dbo" else schema, str(properties.get("table") or named))
+    schema = str(properties.get("schema") or "")
+    return dataset.database, ("" if schema.lower() in _USUAL else schema, str(properties.get("table") or named))

@@ -1,11 +1,7 @@
 """The SQL of the gate, as trees in DuckDB's dialect: rules in, statements out."""
 
-import importlib.resources
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 
-import sqlglot
 from sqlglot import exp
 
 from manara.quality.expression import read_expression, tables_of
@@ -13,15 +9,11 @@ from manara.quality.odcs import Contract
 from manara.quality.query import queries_of
 from manara.quality.rules import ALIAS, FIRST_OF_KEY, ROW, SQL_TYPES, Rule, column, first_of_value
 from manara.quality.tables import JUDGED, KNOWN, SOURCE, VALUES, Tables
-from manara.quality.trees import aliased, as_type, equal, literal, quoted, temporary
+from manara.quality.trees import aliased, equal, literal, quoted, temporary
 from manara.quality.values import sources_of
 
 NOTES = {"_origin": "VARCHAR", "_row": "BIGINT", "_run": "VARCHAR"}
 """Where a row of the good table came from: the columns beside those of the contract."""
-
-
-_NAMED = ("quarantine_fix", "quarantine_event", "gate_target", "quality_score", "quality_check", "quality_metric")
-"""The tables of the gate that have their names from us."""
 
 
 def number_rows(view: str) -> exp.Expr:
@@ -52,7 +44,7 @@ def judge(contract: Contract, rules: Sequence[Rule], tables: Tables) -> exp.Expr
 
 def compare(contract: Contract, tables: Tables) -> exp.Expr:
     """Return the statement that says of each row to load whose key is known whether it is updated or unchanged."""
-    known = exp.alias_(tables.named(tables.good), "known", table=True)
+    known = exp.alias_(tables.good_table, "known", table=True)
     same = [exp.NullSafeEQ(this=column(each.name), expression=_known(each.name)) for each in contract.properties]
     change = exp.case().when(exp.and_(*same), literal("unchanged"))
     rows = (
@@ -71,7 +63,7 @@ def update_good(contract: Contract, tables: Tables) -> exp.Expr | None:
         return None
     settings = [_assigned(name, exp.column(name, table="new", quoted=True)) for name in [*others, *NOTES]]
     return exp.Update(
-        this=exp.alias_(tables.named(tables.good), "known", table=True),
+        this=exp.alias_(tables.good_table, "known", table=True),
         expressions=settings,
         from_=exp.From(this=_updated(contract).subquery("new")),
         where=exp.Where(this=exp.and_(*(equal(key.name, "known", "new") for key in contract.keys))),
@@ -81,7 +73,7 @@ def update_good(contract: Contract, tables: Tables) -> exp.Expr | None:
 def insert_good(contract: Contract, tables: Tables) -> exp.Expr:
     """Return the statement that adds the rows whose key is new."""
     names = [*(each.name for each in contract.properties), *NOTES]
-    return _insert(tables.named(tables.good), names, _inserted(contract))
+    return _insert(tables.good_table, names, _inserted(contract))
 
 
 def good_columns(contract: Contract) -> dict[str, str]:
@@ -91,43 +83,25 @@ def good_columns(contract: Contract) -> dict[str, str]:
 
 def create_good(contract: Contract, tables: Tables) -> exp.Expr:
     """Return the statement that makes the good table where it is missing."""
-    columns = [_column_definition(name, kind) for name, kind in good_columns(contract).items()]
-    schema = exp.Schema(this=tables.named(tables.good), expressions=columns)
+    columns = [column_definition(name, kind) for name, kind in good_columns(contract).items()]
+    schema = exp.Schema(this=tables.good_table, expressions=columns)
     return exp.Create(this=schema, kind="TABLE", exists=True)
 
 
 def add_good(name: str, kind: str, tables: Tables) -> exp.Expr:
     """Return the statement that adds a column which the contract has and the table has not."""
-    return exp.Alter(this=tables.named(tables.good), kind="TABLE", actions=[_column_definition(name, kind)])
+    return exp.Alter(this=tables.good_table, kind="TABLE", actions=[column_definition(name, kind)])
 
 
-def notes(name: str, tables: Tables) -> exp.Expr:
-    """Return the statement called `name` of gate.sql, with the names of this factory's tables put in."""
-    tree = sqlglot.parse_one(_statements()[name], dialect="duckdb")
-    names = {"quarantine": tables.quarantine, "quality_finding": tables.finding}
-    names |= {name: name for name in _NAMED}
-    for table in list(tree.find_all(exp.Table)):
-        if table.name in names:
-            named = tables.named(names[table.name])
-            named.set("alias", table.args.get("alias"))
-            table.replace(named)
-    return tree
+def good_rows(contract: Contract) -> exp.Select:
+    """Return the values of the rows that nothing refused, with their numbers."""
+    names = (exp.column(name, table=ALIAS, quoted=True) for name in value_columns(contract))
+    return exp.select(*names).from_(aliased(VALUES, ALIAS)).where(_is_refused(ALIAS).not_())
 
 
-def insert_quarantine(source: Mapping[str, bool], tables: Tables) -> exp.Expr:
-    """Return the statement that puts the refused rows into quarantine, each whole, with the rules that refused it."""
-    tree = notes("insert_quarantine", tables)
-    for place in list(tree.find_all(exp.Placeholder, exp.Parameter)):
-        if place.name == "payload":
-            place.replace(_payload(source))
-    return tree
-
-
-def source_payloads(source: Mapping[str, bool], rows: Sequence[int]) -> exp.Expr:
-    """Return the query that gives, for some rows of the source, what quarantine would keep of them."""
-    wanted = exp.In(this=quoted(ROW), expressions=[exp.Literal.number(row) for row in rows])
-    picked = exp.select(quoted(ROW), exp.alias_(as_type(_payload(source), "VARCHAR"), "payload"))
-    return picked.from_(aliased(SOURCE, "source")).where(wanted)
+def value_columns(contract: Contract) -> dict[str, str]:
+    """Return the columns of a row's values, its number first, and their types."""
+    return {ROW: "BIGINT"} | {each.name: SQL_TYPES[each.logical_type] for each in contract.properties}
 
 
 def unmapped(contract: Contract, source: Iterable[str]) -> list[str]:
@@ -144,6 +118,14 @@ def tables_read(contract: Contract) -> list[tuple[str, exp.Table]]:
     trees = [(who, read_expression(text)) for who, text in written if text]
     found = [(who, table) for who, tree in [*trees, *queries_of(contract)] for table in tables_of(tree)]
     return [(who, table) for who, table in found if table.name != VALUES]
+
+
+def columns_read(contract: Contract, table: str) -> set[str] | None:
+    """Return which columns of a table (in lower case) the contract reads; None where it may be any."""
+    if any(found.name.lower() == table for _, found in tables_read(contract)):
+        return None
+    references = [to for each in contract.properties for to in each.relationships]
+    return {to.column.lower() for to in references if to.table.lower() == table}
 
 
 def _with_firsts(contract: Contract) -> exp.Select:
@@ -191,22 +173,6 @@ def _without_nulls(array: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this="list_filter", expressions=[array, kept])
 
 
-def _payload(source: Mapping[str, bool]) -> exp.Expr:
-    """Return the source row as JSON, whole; a number that JSON has no word for (NaN) goes in as a text."""
-    pairs: list[exp.Expr] = []
-    for name in source:
-        value = exp.column(name, table="source", quoted=True)
-        pairs += [literal(name), value if source[name] else _json(value)]
-    return exp.Anonymous(this="json_object", expressions=pairs)
-
-
-def _json(value: exp.Expr) -> exp.Expr:
-    as_json = exp.Anonymous(this="to_json", expressions=[value])
-    as_text = exp.Anonymous(this="to_json", expressions=[as_type(value.copy(), "VARCHAR")])
-    odd = exp.In(this=as_type(value.copy(), "VARCHAR"), expressions=[literal(word) for word in ("nan", "inf", "-inf")])
-    return exp.case().when(odd, as_text).else_(as_json)
-
-
 def _updated(contract: Contract) -> exp.Select:
     """Return the rows that differ from what the table has under their key."""
     known = aliased(KNOWN, "known")
@@ -239,18 +205,13 @@ def _noted(contract: Contract) -> exp.Select:
     )
 
 
-@cache
-def _statements() -> dict[str, str]:
-    text = importlib.resources.files("manara.quality").joinpath("gate.sql").read_text("utf-8")
-    return dict(re.findall(r"^-- name: (\w+)\n(.*?);$", text, re.DOTALL | re.MULTILINE))
-
-
 def _insert(table: exp.Table, names: Sequence[str], rows: exp.Query) -> exp.Expr:
     into = exp.Schema(this=table, expressions=[exp.to_identifier(name, quoted=True) for name in names])
     return exp.Insert(this=into, expression=rows)
 
 
-def _column_definition(name: str, kind: str) -> exp.Expr:
+def column_definition(name: str, kind: str) -> exp.Expr:
+    """Return a column with its type (DuckDB's word for it) for the statement that makes a table."""
     return exp.ColumnDef(this=exp.to_identifier(name, quoted=True), kind=exp.DataType.build(kind, dialect="duckdb"))
 
 

@@ -1,5 +1,5 @@
--- What the gate notes about a source. `quarantine` and `quality_finding` stand for the tables of the factory,
--- __gate_judged and __gate_source for the gate's temporary ones (see compile.py).
+-- What the gate notes about a source, in DuckDB's SQL; compile.py puts the schema before the tables, and a warehouse on
+-- PostgreSQL gets it translated. __gate_judged and its kin are the gate's own for a while (see tables.py).
 
 -- name: create_quarantine
 -- Refused rows, each whole, with what refused it.
@@ -73,7 +73,7 @@ ON CONFLICT (contract) DO UPDATE SET schema_name = excluded.schema_name, table_n
 
 -- name: released_fixes
 -- The corrections that hold for the rows of a file, with the row that they were made for.
-SELECT row_number, payload_hash, fix FROM quarantine_fix
+SELECT row_number, payload_hash, CAST(fix AS VARCHAR) AS fix FROM quarantine_fix
 WHERE contract = $contract AND origin = $origin AND released
 ORDER BY row_number;
 
@@ -83,24 +83,31 @@ UPDATE quarantine SET status = 'resolved', run_id = $run, step = $step, noted = 
 WHERE contract = $contract AND origin = $origin AND status IN ('open', 'fixed', 'rejected')
   AND row_number NOT IN (SELECT __row FROM __gate_judged WHERE refused);
 
+-- name: refused_rows
+-- The refused rows as quarantine keeps them; run where they were judged.
+SELECT
+  left(sha256(concat_ws(chr(31), $contract, $origin, judged.__row)), 32) AS quarantine_id,
+  judged.__row,
+  list_transform(list_filter(judged.faults, fault -> fault.severity = 'error'), fault -> fault.rule) AS rules,
+  list_transform(list_filter(judged.faults, fault -> fault.severity = 'error'), fault -> fault.reason) AS reasons,
+  $payload AS payload
+FROM __gate_judged AS judged
+JOIN __gate_source AS source ON source.__row = judged.__row
+WHERE judged.refused;
+
+-- name: found_faults
+-- Each fault of each row; run where they were judged.
+SELECT
+  found.__row, found.fault.rule AS rule, found.fault.dimension AS dimension, found.fault.severity AS severity,
+  found.fault.reason AS reason
+FROM (SELECT __row, unnest(faults) AS fault FROM __gate_judged) AS found;
+
 -- name: insert_quarantine
 INSERT INTO quarantine AS held
 SELECT
-  left(sha256(concat_ws(chr(31), $contract, $origin, judged.__row)), 32),
-  $contract,
-  $version,
-  $origin,
-  judged.__row,
-  list_transform(list_filter(judged.faults, fault -> fault.severity = 'error'), fault -> fault.rule),
-  list_transform(list_filter(judged.faults, fault -> fault.severity = 'error'), fault -> fault.reason),
-  $payload,
-  $run,
-  $step,
-  CAST($noted AS TIMESTAMPTZ),
-  'open'
-FROM __gate_judged AS judged
-JOIN __gate_source AS source ON source.__row = judged.__row
-WHERE judged.refused
+  quarantine_id, $contract, $version, $origin, __row, rules, reasons, CAST(payload AS JSON), $run, $step,
+  CAST($noted AS TIMESTAMPTZ), 'open'
+FROM __gate_refused
 ON CONFLICT (quarantine_id) DO UPDATE SET
   contract_version = excluded.contract_version,
   rules = excluded.rules,
@@ -120,11 +127,9 @@ DELETE FROM quality_finding WHERE contract = $contract AND origin = $origin;
 
 -- name: insert_findings
 INSERT INTO quality_finding
-SELECT
-  $contract, $origin, found.__row, found.fault.rule, found.fault.dimension, found.fault.severity, found.fault.reason,
-  $run, CAST($noted AS TIMESTAMPTZ)
-FROM (SELECT __row, unnest(faults) AS fault FROM __gate_judged) AS found
-ORDER BY found.__row;
+SELECT $contract, $origin, __row, rule, dimension, severity, reason, $run, CAST($noted AS TIMESTAMPTZ)
+FROM __gate_findings
+ORDER BY __row;
 
 -- name: count_changes
 -- How many rows of known keys were updated and unchanged.
@@ -144,21 +149,6 @@ FROM quality_finding
 WHERE contract = $contract AND origin = $origin
 GROUP BY rule
 ORDER BY rule;
-
--- name: drop_source
-DROP TABLE IF EXISTS temp.__gate_source;
-
--- name: drop_values
-DROP VIEW IF EXISTS temp.__gate_values;
-
--- name: drop_typed
-DROP TABLE IF EXISTS temp.__gate_typed;
-
--- name: drop_judged
-DROP TABLE IF EXISTS temp.__gate_judged;
-
--- name: drop_known
-DROP TABLE IF EXISTS temp.__gate_known;
 
 -- name: create_quality_score
 -- How good each load was, by dimension; the dimension `all` is the mean of the others. Kept as history.

@@ -1,4 +1,4 @@
-"""Refused rows as work: look at them, correct them beside the original, approve, release or reject. DuckDB only.
+"""Refused rows as work: look at them, correct them beside the original, approve, release or reject.
 
 A correction is kept with the hash of the row that it was made for, so that the gate can put it over the row when the
 same file comes again, and leaves it out where the row has changed.
@@ -11,26 +11,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from sqlglot import exp
 
 from manara import clock
 from manara.errors import Conflict, NotFound, WrongDefinition
 from manara.plugin.connection import ArrowTransaction, Database, Mark, Transaction
-from manara.quality import compile as compiled
-from manara.quality.gate import drop_temporary, hash_of, homes_of, judge_rows, load_good, notes_of, prepare
+from manara.quality.bench import clear, hand_over, on_bench
+from manara.quality.gate import hash_of, judge_rows, load_good, notes_of, open_passage
+from manara.quality.homes import own_schema
 from manara.quality.odcs import Contract
 from manara.quality.rules import ROW
+from manara.quality.statements import notes
 from manara.quality.tables import JUDGED, SOURCE, Tables
-from manara.quality.trees import sql
+from manara.quality.trees import DUCKDB, POSTGRES, sql
 from manara.registry import near
 
 OPEN, FIXED, RELEASED, REJECTED, RESOLVED = "open", "fixed", "released", "rejected", "resolved"
 STATUSES = (OPEN, FIXED, RELEASED, REJECTED, RESOLVED)
 _VIEW = "__gate_rows"
 _LIST = """
-select held.*, fix.fix, fix.author, fix.note, fix.approved_by, fix.noted as fixed_on
-from quarantine as held left join quarantine_fix as fix using (quarantine_id)
+select held.*, cast(held.payload as varchar) as row, cast(fix.fix as varchar) as fix, fix.author, fix.note,
+    fix.approved_by, fix.noted as fixed_on
+from quarantine as held left join quarantine_fix as fix on fix.quarantine_id = held.quarantine_id
 order by held.contract, held.origin, held.row_number
 """
+_LIST_ONLY = "select held.*, cast(held.payload as varchar) as row from quarantine as held order by 2, 4, 5"
 Contracts = Callable[[str], Contract]
 
 
@@ -74,11 +79,11 @@ class Released:
 
 def read_quarantine(database: Database) -> list[Refused]:
     """Return all refused rows, by contract, origin and row; nothing where no gate has refused one yet."""
-    _need_duckdb(database)
+    _check_dialect(database)
     if not database.columns(_table("quarantine")):
         return []
     if not database.columns(_table("quarantine_fix")):
-        return [_refused(row | {"fix": None}) for row in _all(database, "from quarantine order by all")]
+        return [_refused(row | {"fix": None}) for row in _all(database, _LIST_ONLY)]
     return [_refused(row) for row in _all(database, _LIST)]
 
 
@@ -113,7 +118,7 @@ def fix(
         raise Conflict(f"The row is {row.status}, and cannot be corrected.")
 
     def work(transaction: Transaction) -> dict[str, Any]:
-        _make(transaction)
+        _make(transaction, database.dialect)
         held = _status(transaction, row)
         if held not in (OPEN, FIXED):
             raise Conflict(f"The row has become {held} in between.")
@@ -136,7 +141,7 @@ def reject(database: Database, mark: Mark, row: Refused, *, author: str, reason:
         raise Conflict(f"The row is {row.status}, and cannot be rejected.")
 
     def work(transaction: Transaction) -> dict[str, Any]:
-        _make(transaction)
+        _make(transaction, database.dialect)
         _set_status(transaction, row, REJECTED)
         _note_event(transaction, row, author, "reject", reason)
         return {}
@@ -166,16 +171,16 @@ def release(database: Database, mark: Mark, rows: Sequence[Refused], contracts: 
     The others stay where they are, with the reasons that are left. Raises Conflict for a row without a correction, and
     for one that a second person has to approve and has not.
     """
-    _need_duckdb(database)
+    _check_dialect(database)
     for row in rows:
         _check_release(row, contracts(row.contract))
 
     def work(transaction: Transaction) -> dict[str, Any]:
-        _make(transaction)
+        _make(transaction, database.dialect)
         released: list[str] = []
         refused: dict[str, list[str]] = {}
         for (contract, _), group in _grouped(rows).items():
-            left = _judged(transaction, contracts(contract), group, mark)
+            left = _judged(transaction, database.dialect, contracts(contract), group, mark)
             for row in group:
                 if row.row in left:
                     refused[row.id] = left[row.row]
@@ -196,7 +201,7 @@ def preview(database: Database, mark: Mark, row: Refused, contract: Contract) ->
     found: dict[int, list[str]] = {}
 
     def work(transaction: Transaction) -> dict[str, Any]:
-        found.update(_judged(transaction, contract, [row], mark))
+        found.update(_judged(transaction, database.dialect, contract, [row], mark))
         raise _Undo
 
     with contextlib.suppress(_Undo):
@@ -226,36 +231,42 @@ def _check_release(row: Refused, contract: Contract) -> None:
         )
 
 
-def _judged(transaction: Transaction, contract: Contract, group: Sequence[Refused], mark: Mark) -> dict[int, list[str]]:
+def _judged(
+    transaction: Transaction, dialect: str, contract: Contract, group: Sequence[Refused], mark: Mark
+) -> dict[int, list[str]]:
     """Judge corrected rows of one file, load the good ones, and return the reasons of the others by row."""
-    assert isinstance(transaction, ArrowTransaction)  # noqa: S101 # a DuckDB, as was checked
-    schema, good = _target(transaction, contract)
-    homes = homes_of(transaction, contract, schema, good)
-    tables = Tables(schema=schema, good=good, quarantine="quarantine", homes=homes)
-    notes = notes_of(contract, group[0].origin, mark)
-    prepare(transaction, contract, tables)
+    target, told = _target(transaction, contract), notes_of(contract, group[0].origin, mark)
     names = list(dict.fromkeys(name for row in group for name in row.corrected))
     rows = pa.table(
         {ROW: pa.array([row.row for row in group], pa.int64())}
         | {name: pa.array([_text(row.corrected.get(name)) for row in group], pa.string()) for name in names}
     )
-    with transaction.register(_VIEW, rows):
-        transaction.execute(f'CREATE OR REPLACE TEMP TABLE "{SOURCE}" AS FROM "{_VIEW}"')
-    judge_rows(transaction, contract, dict.fromkeys(names, True), tables)
-    load_good(transaction, contract, tables, notes)
-    query = (
-        f"SELECT \"{ROW}\" AS row, list_transform(list_filter(faults, lambda f: f.severity = 'error'), "  # noqa: S608
-        f'lambda f: f.reason) AS reasons FROM "{JUDGED}" WHERE refused'
-    )
-    left = {row["row"]: row["reasons"] for row in transaction.query(query).read_all().to_pylist()}
-    drop_temporary(transaction, tables)
+    left: dict[int, list[str]] = {}
+
+    def work(bench: ArrowTransaction) -> dict[str, Any]:
+        passage = open_passage(transaction, bench, contract, dialect, target, told)
+        with bench.register(_VIEW, rows):
+            bench.execute(f'CREATE TEMP TABLE "{SOURCE}" AS FROM "{_VIEW}"')
+        source = dict.fromkeys(names, True)
+        judge_rows(passage, source)
+        hand_over(passage, source)
+        load_good(passage)
+        query = (
+            f"SELECT \"{ROW}\" AS row, list_transform(list_filter(faults, lambda f: f.severity = 'error'), "  # noqa: S608
+            f'lambda f: f.reason) AS reasons FROM "{JUDGED}" WHERE refused'
+        )
+        left.update({row["row"]: row["reasons"] for row in bench.query(query).read_all().to_pylist()})
+        clear(passage)
+        return {}
+
+    on_bench(transaction, dialect, mark, work)
     return left
 
 
 def _target(transaction: Transaction, contract: Contract) -> tuple[str, str]:
     query = "select schema_name, table_name from gate_target where contract = $contract"
     found = transaction.query(query, {"contract": contract.title}).read_all().to_pylist()
-    return (found[0]["schema_name"], found[0]["table_name"]) if found else ("main", contract.table.name)
+    return (found[0]["schema_name"], found[0]["table_name"]) if found else ("", contract.table.name)
 
 
 def _release_one(transaction: Transaction, row: Refused, author: str) -> None:
@@ -267,17 +278,19 @@ def _release_one(transaction: Transaction, row: Refused, author: str) -> None:
 
 _FIX = """
 insert into quarantine_fix values
-    ($id, $contract, $origin, $row, $hash, $fix, $author, cast($now as timestamptz), $note, null, false)
+    ($id, $contract, $origin, $row, $hash, cast($fix as json), $author, cast($now as timestamptz), $note, null, false)
 on conflict (quarantine_id) do update set
     payload_hash = excluded.payload_hash, fix = excluded.fix, author = excluded.author, noted = excluded.noted,
     note = excluded.note, approved_by = null, released = false
 """
 
 
-def _make(transaction: Transaction) -> None:
-    tables = Tables(schema="main", good="", quarantine="quarantine", homes={})
-    for name in ("create_quarantine_fix", "create_quarantine_event", "create_gate_target"):
-        transaction.execute(sql(compiled.notes(name, tables)))
+def _make(transaction: Transaction, dialect: str) -> None:
+    """Make the tables of what people decide where a warehouse has none yet."""
+    tables = Tables(dialect=dialect, house=own_schema(transaction, dialect))
+    for name in ("quarantine_fix", "quarantine_event", "gate_target"):
+        if not transaction.columns(tables.named(name)):
+            transaction.execute(sql(notes(f"create_{name}", tables), dialect))
 
 
 def _status(transaction: Transaction, row: Refused) -> str:
@@ -308,7 +321,7 @@ def _refused(row: Mapping[str, Any]) -> Refused:
     return Refused(
         id=row["quarantine_id"], contract=row["contract"], origin=row["origin"], row=row["row_number"],
         status=row["status"], rules=tuple(row["rules"] or ()), reasons=tuple(row["reasons"] or ()),
-        payload=json.loads(row["payload"]), run_id=row["run_id"], noted=str(row["noted"])[:19],
+        payload=json.loads(row["row"]), run_id=row["run_id"], noted=str(row["noted"])[:19],
         fix=json.loads(row["fix"]) if row.get("fix") else {}, author=row.get("author"), note=row.get("note"),
         approved_by=row.get("approved_by"),
     )  # fmt: skip
@@ -318,8 +331,8 @@ def _all(database: Database, query: str) -> list[dict[str, Any]]:
     return database.query(query).read_all().to_pylist()
 
 
-def _table(name: str) -> Any:
-    return Tables(schema="main", good="", quarantine=name, homes={}).named(name)
+def _table(name: str) -> exp.Table:
+    return exp.table_(name, quoted=True)
 
 
 def _text(value: Any) -> str | None:
@@ -330,8 +343,9 @@ def _now() -> str:
     return clock.now().isoformat()
 
 
-def _need_duckdb(database: Database) -> None:
-    if database.dialect != "duckdb":
+def _check_dialect(database: Database) -> None:
+    if database.dialect not in (DUCKDB, POSTGRES):
         raise WrongDefinition(
-            "The quarantine of the gate lies in a DuckDB warehouse.", advice="Name one with --warehouse."
+            "The quarantine of the gate lies in a warehouse of DuckDB or PostgreSQL.",
+            advice="Name one with --warehouse.",
         )

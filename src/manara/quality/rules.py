@@ -62,6 +62,20 @@ def rules_of(contract: Contract) -> list[Rule]:
     return rules
 
 
+def storable_rules(contract: Contract) -> list[Rule]:
+    """Return the rules of a warehouse that cannot keep the character NUL in a text, such as PostgreSQL."""
+    nul = exp.Anonymous(this="chr", expressions=[exp.Literal.number(0)])
+    return [
+        Rule(
+            name=f"{each.name}.nul", dimension="conformity", severity="error",
+            condition=exp.Anonymous(this="contains", expressions=[column(each.name), nul.copy()]),
+            reason=exp.Literal.string(f"{each.name} holds the character NUL, which the warehouse cannot keep"),
+        )
+        for each in contract.properties
+        if each.logical_type == "string"
+    ]  # fmt: skip
+
+
 def text_column(index: int) -> str:
     """Return the column that holds the text of property number `index`: NULL for missing, empty for not computable.
 

@@ -2,10 +2,18 @@
 
 from sqlglot import exp
 
+DUCKDB, POSTGRES = "duckdb", "postgres"
 
-def sql(tree: exp.Expr) -> str:
-    """Return the statement as DuckDB reads it. Comments of the contract's author stay out."""
-    return tree.sql(dialect="duckdb", comments=False)
+
+def sql(tree: exp.Expr, dialect: str = DUCKDB) -> str:
+    """Return the statement as DuckDB reads it, or the warehouse. Comments of the contract's author stay out."""
+    told = tree if dialect == DUCKDB else tree.transform(_place)
+    return told.sql(dialect=dialect, comments=False)
+
+
+def _place(node: exp.Expr) -> exp.Expr:
+    """Return a place for a value in the spelling that every database here takes."""
+    return exp.var(f"${node.name}") if isinstance(node, exp.Placeholder | exp.Parameter) else node
 
 
 def quoted(name: str) -> exp.Column:
@@ -39,10 +47,10 @@ def aliased(name: str, alias: str) -> exp.Expr:
 
 
 def temporary(name: str, rows: exp.Query) -> exp.Expr:
-    """Return the statement that makes a temporary table of rows."""
+    """Return the statement that makes a temporary table of rows; there is none of that name yet."""
     table = exp.table_(name, quoted=True)
     properties = exp.Properties(expressions=[exp.TemporaryProperty()])
-    return exp.Create(this=table, kind="TABLE", replace=True, properties=properties, expression=rows)
+    return exp.Create(this=table, kind="TABLE", properties=properties, expression=rows)
 
 
 def view(name: str, rows: exp.Query) -> exp.Expr:

@@ -23,7 +23,7 @@ _LINGER_S = 1.0
 _TIMER = "close an idle DuckDB file"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
 
-_files: dict[Path, "SharedFile"] = {}
+_files: "weakref.WeakValueDictionary[Path, SharedFile]" = weakref.WeakValueDictionary()
 _files_lock = threading.Lock()
 
 
