@@ -6,22 +6,31 @@ from pathlib import Path
 import pytest
 from tests.cli.test_main import manara
 from tests.factories import act, pipeline, write
+from tests.postgres import postgres  # noqa: F401 # a fixture
 from tests.quality.conftest import contract_text
 
 CONTRACT = contract_text([{"name": "code", "primaryKey": True}, {"name": "quantity", "logicalType": "integer"}])
 WAREHOUSE = {"linkedServiceName": {"referenceName": "Warehouse", "type": "LinkedServiceReference"}}
 FILE = {"referenceName": "Landed", "type": "DatasetReference",
         "parameters": {"file": {"value": "@pipeline().parameters.file", "type": "Expression"}}}  # fmt: skip
-TOTAL = "create or replace table total as select sum(quantity) as n from stock_clean"
+TOTAL = "drop table if exists total; create table total as select sum(quantity) as n from stock_clean"
 
 
-@pytest.fixture
-def factory(tmp_path: Path) -> Path:
+@pytest.fixture(params=["duckdb", "postgres"])
+def factory(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A factory in front of a warehouse of DuckDB, and of one of PostgreSQL; see `write_factory`."""
+    properties: dict[str, str] = {"path": "w.duckdb"}
+    if request.param == "postgres":
+        properties = {"connectionString": request.getfixturevalue("postgres")()}
+    return write_factory(tmp_path, "DuckDB" if request.param == "duckdb" else "PostgreSql", properties)
+
+
+def write_factory(tmp_path: Path, kind: str, properties: dict[str, str]) -> Path:
     """A factory whose pipeline `main` calls `load_file` with its own parameter, and adds up what was loaded."""
-    write(tmp_path, "linkedService", "Warehouse", {"type": "DuckDB", "typeProperties": {"path": "w.duckdb"}})
+    write(tmp_path, "linkedService", "Warehouse", {"type": kind, "typeProperties": properties})
     write(tmp_path, "linkedService", "Files", {"type": "FileServer", "typeProperties": {"host": "."}})
     write(tmp_path, "dataset", "Stock", {
-        "type": "DuckDBTable", **WAREHOUSE, "typeProperties": {"schema": "main", "table": "stock_clean"},
+        "type": f"{kind}Table", **WAREHOUSE, "typeProperties": {"schema": "main", "table": "stock_clean"},
     })  # fmt: skip
     write(tmp_path, "dataset", "Landed", {
         "type": "DelimitedText", "parameters": {"file": {"type": "string"}},
@@ -62,6 +71,9 @@ def test_released_rows_go_on_through_the_pipeline_that_refused_them(factory: Pat
     assert (told.returncode, "2 rows were loaded." in told.stdout) == (0, True), told.stdout + told.stderr
     assert told.stdout.count("Succeeded: main, run") == 1
     assert total(factory) == [{"n": 6}]
+    traced = manara("lineage", "stock_clean.quantity", "--row", "code=b", at=factory).stdout
+    assert ("may.csv, line 3" in traced, "b,two" in traced) == (True, True)
+    assert "has corrected this row" in traced
 
 
 def test_rows_of_a_run_that_the_journal_does_not_know_are_loaded_and_the_rest_is_told(factory: Path) -> None:

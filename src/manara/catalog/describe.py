@@ -14,6 +14,8 @@ from manara.plugin.lineage import Asset
 from manara.registry import near
 from manara.resources.factory import Factory
 
+_WAREHOUSES = ("DuckDB", "PostgreSql", "PostgreSqlV2", "AzurePostgreSql")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
@@ -128,7 +130,8 @@ class Catalog:
         """Return the linked service in which the tables of contracts lie: the warehouse, by its usual name or type."""
         names = factory.names("linkedService")
         usual = next((name for name in names if name.lower() == "warehouse"), "")
-        return usual or next((name for name in names if factory.linked_service(name).properties.type == "DuckDB"), "")
+        types = {name: factory.linked_service(name).properties.type for name in names}
+        return usual or next((name for kind in _WAREHOUSES for name in names if types[name] == kind), "")
 
     def _entry(self, asset: Asset, kind: str) -> Entry:
         key = key_of(asset)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from sqlglot import exp
 
+from manara.catalog.correction import corrections_of
 from manara.catalog.history import History, Work, key_of
 from manara.catalog.promise import documents
 from manara.catalog.source_line import Record, parquet_row, record_of
@@ -295,6 +296,7 @@ class Tracer:
     def _to_origin(self, row: Row, column: str, trail: Trail, depth: int) -> None:
         """Follow a row that a gate loaded to the file, and the line, that it came from."""
         name, number, run_id = str(row[ORIGIN]), int(row[ROW]), str(row.get(RUN) or "")
+        trail.notes += corrections_of(self._database(trail.asset), trail.asset.name, name, number)
         gate = self._gate(name, run_id)
         if gate is None:
             file = Asset(namespace="", name=name)

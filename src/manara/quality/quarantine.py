@@ -179,8 +179,8 @@ def release(database: Database, mark: Mark, rows: Sequence[Refused], contracts: 
         _make(transaction, database.dialect)
         released: list[str] = []
         refused: dict[str, list[str]] = {}
-        for (contract, _), group in _grouped(rows).items():
-            left = _judged(transaction, database.dialect, contracts(contract), group, mark)
+        for group in _grouped(rows):
+            left = _judged(transaction, database.dialect, contracts(group[0].contract), group, mark)
             for row in group:
                 if row.row in left:
                     refused[row.id] = left[row.row]
@@ -234,8 +234,9 @@ def _check_release(row: Refused, contract: Contract) -> None:
 def _judged(
     transaction: Transaction, dialect: str, contract: Contract, group: Sequence[Refused], mark: Mark
 ) -> dict[int, list[str]]:
-    """Judge corrected rows of one file, load the good ones, and return the reasons of the others by row."""
-    target, told = _target(transaction, contract), notes_of(contract, group[0].origin, mark)
+    """Judge corrected rows that one run took from one file, load the good ones, and return the others' reasons."""
+    target = _target(transaction, contract)
+    told = {**notes_of(contract, group[0].origin, mark), "run": group[0].run_id}  # the run that has read the file
     names = list(dict.fromkeys(name for row in group for name in row.corrected))
     rows = pa.table(
         {ROW: pa.array([row.row for row in group], pa.int64())}
@@ -310,11 +311,11 @@ def _note_event(transaction: Transaction, row: Refused, author: str, action: str
     )
 
 
-def _grouped(rows: Iterable[Refused]) -> dict[tuple[str, str], list[Refused]]:
-    found: dict[tuple[str, str], list[Refused]] = {}
+def _grouped(rows: Iterable[Refused]) -> Iterable[list[Refused]]:
+    found: dict[tuple[str, str, str], list[Refused]] = {}
     for row in rows:
-        found.setdefault((row.contract, row.origin), []).append(row)
-    return found
+        found.setdefault((row.contract, row.origin, row.run_id), []).append(row)
+    return found.values()
 
 
 def _refused(row: Mapping[str, Any]) -> Refused:
