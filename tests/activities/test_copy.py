@@ -116,7 +116,7 @@ def test_broken_rows_are_skipped_counted_and_named(place: Place) -> None:
 @pytest.mark.parametrize("sink", [files("Parquet", "out.parquet"), table("out")], ids=["file", "table"])
 def test_without_leave_to_skip_the_first_broken_row_ends_the_copy_and_nothing_is_left(place: Place, sink: Json) -> None:
     place.write("in.csv", "id,qty\n" + "1,2\n" * 200_000 + "1,x\n")
-    with pytest.raises(BadRows, match="Row 200001 cannot be read: 'x' in the column 'qty'"):
+    with pytest.raises(BadRows, match="Row 200001 \\(line 200002\\) cannot be read: 'x' in the column 'qty'"):
         place.copy(csv("in.csv"), sink, sink_settings={"tableOption": "autoCreate"}, **TYPED)
     assert [entry.name for entry in place.store.list("") if "out" in entry.name or "unfinished" in entry.name] == []
     assert place.query("select * from information_schema.tables where table_name = 'out'") == []

@@ -97,7 +97,7 @@ def test_files_are_copied_several_at_a_time_with_the_same_figures(place: Place, 
     assert (output["rowsRead"], output["rowsCopied"], output["rowsSkipped"]) == (820, 780, 40)
     assert _written(place) == {f"{number}.parquet": number for number in range(40)}
     log = (place.folder / output["logFilePath"]).read_text()
-    assert sorted(line.split("row ")[1].split(":")[0] for line in log.splitlines()[1:]) == sorted(
+    assert sorted(line.split("row ")[1].split(" ")[0] for line in log.splitlines()[1:]) == sorted(
         str(number + 1) for number in range(40)
     )
 
@@ -106,7 +106,7 @@ def test_files_are_copied_several_at_a_time_with_the_same_figures(place: Place, 
 def test_one_broken_file_ends_the_copy_of_all(place: Place, at_a_time: int) -> None:
     for number in range(20):
         place.write(f"in/{number:02d}.csv", "n\n1\n" if number != 7 else "n\n1,2\n")
-    with pytest.raises(ManaraError, match=r"in/07.csv: Row 1 cannot be read"):
+    with pytest.raises(ManaraError, match=r"in/07.csv: Row 1 \(line 2\) cannot be read"):
         place.copy(csv("in/"), files("Parquet", "out/"), parallelCopies=at_a_time)
     assert not (place.folder / "out/07.parquet").exists()
 

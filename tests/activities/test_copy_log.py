@@ -40,9 +40,9 @@ def test_a_refused_row_is_written_with_file_row_text_and_reason(place: Place) ->
     header, *lines = _log(place, output["logFilePath"])
     assert header == ["Timestamp", "Level", "OperationName", "OperationItem", "Message"]
     assert sorted(line[1:] for line in lines) == [
-        ["Warning", "TabularRowSkip", '"c\n""d;";x', "in.csv, row 3: 'x' in the column 'qty' is no INTEGER"],
-        ["Warning", "TabularRowSkip", "2;6.5", "in.csv, row 4: '6.5' in the column 'qty' is no INTEGER"],
-        ["Warning", "TabularRowSkip", "ragged", "in.csv, row 2: it has 1 value, and 2 are expected"],
+        ["Warning", "TabularRowSkip", '"c\n""d;";x', "in.csv, row 3 (line 5): 'x' in the column 'qty' is no INTEGER"],
+        ["Warning", "TabularRowSkip", "2;6.5", "in.csv, row 4 (line 7): '6.5' in the column 'qty' is no INTEGER"],
+        ["Warning", "TabularRowSkip", "ragged", "in.csv, row 2 (line 4): it has 1 value, and 2 are expected"],
     ]
 
 
@@ -128,7 +128,7 @@ def test_many_refused_rows_are_all_written(place: Place) -> None:
     place.write("in.csv", "id,qty\n" + "".join(f"{row},{row if row % 3 else 'x'}\n" for row in range(1, 30_001)))
     output = place.copy(csv("in.csv"), files("Parquet", "out.parquet"), **SKIP, **TYPED)
     assert (output["rowsRead"], output["rowsCopied"], output["rowsSkipped"]) == (30_000, 20_000, 10_000)
-    rows = [int(line[4].split("row ")[1].split(":")[0]) for line in _log(place, output["logFilePath"])[1:]]
+    rows = [int(line[4].split("row ")[1].split(" ")[0]) for line in _log(place, output["logFilePath"])[1:]]
     assert rows == list(range(3, 30_001, 3))
     assert len((place.folder / output["refusedRowsPath"]).read_text().splitlines()) == 10_001
 
@@ -149,3 +149,21 @@ def test_what_the_table_refuses_lies_apart_from_what_can_be_read_again(place: Pl
     assert (output["rowsRead"], output["rowsCopied"], output["rowsSkipped"]) == (3, 1, 2)
     assert (place.folder / output["refusedRowsPath"]).read_text() == "id,qty\nragged\n"
     assert "'x'" in (place.folder / output["refusedBySinkPath"]).read_text()
+
+
+def test_what_the_table_refuses_is_told_by_its_line_in_the_source(place: Place) -> None:
+    place.write("first.csv", "id,qty,day\n1,5,2024-01-31\n")
+    types = {"id": "Int32", "qty": "Int32", "day": "DateTime"}
+    typed = [{"source": {"name": name}, "sink": {"name": name, "type": kind}} for name, kind in types.items()]
+    place.copy(csv("first.csv"), table("t"), sink_settings={"tableOption": "autoCreate"},
+               translator={"type": "TabularTranslator", "mappings": typed})  # fmt: skip
+    place.write("in.csv", 'id,qty,day\nragged\nx,1,2024-01-01\n2,"x\nx",2024-01-01\n3,4,never\n4,5,2024-01-02\n')
+    by_copy = [typed[0], *({"source": {"name": name}, "sink": {"name": name}} for name in ("qty", "day"))]
+    output = place.copy(
+        csv("in.csv"), table("t"), **SKIP, translator={"type": "TabularTranslator", "mappings": by_copy}
+    )
+    assert (output["rowsRead"], output["rowsCopied"], output["rowsSkipped"]) == (5, 1, 4)
+    lines = {row["row"]: row["line"] for row in output["skippedRows"]}
+    assert lines == {1: 2, 2: 3, 3: 4, 4: 6}
+    reasons = {row["row"]: row["reason"] for row in output["skippedRows"]}
+    assert reasons[4] == "'never' does not fit the column 'day' (table t)"

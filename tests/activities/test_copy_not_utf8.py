@@ -32,7 +32,7 @@ def test_rows_that_are_not_utf8_cost_themselves_and_not_the_file_even_where_they
 def test_a_strict_copy_names_the_first_of_them(tmp_path: Path) -> None:
     place = Place(folder=tmp_path)
     place.write("a.csv", CONTENT)
-    with pytest.raises(BadRows, match="Row 2 cannot be read: it has 3 values, and 2 are expected"):
+    with pytest.raises(BadRows, match=r"Row 2 \(line 3\) cannot be read: it has 3 values, and 2 are expected"):
         place.copy(csv("a.csv"), files("Parquet", "out.parquet"))
 
 

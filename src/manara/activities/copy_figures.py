@@ -128,4 +128,5 @@ def _rows(tally: Tally) -> dict[str, Any]:
 
 
 def _shown(row: Refused) -> dict[str, Any]:
-    return {"file": row.file, "row": row.row, "reason": row.reason, "text": row.text}
+    line = {"line": row.line} if row.line else {}
+    return {"file": row.file, "row": row.row, **line, "reason": row.reason, "text": row.text}

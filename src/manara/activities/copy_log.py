@@ -52,7 +52,7 @@ class CopyLog:
         with self._lock:
             if len(self.shown) < _SHOWN:
                 self.shown.append(replace(row, text=row.text[:_TEXT_SHOWN]))
-            self._line("Warning", _ROW_SKIP, row.text, f"{row.file}, row {row.row}: {row.reason}")
+            self._line("Warning", _ROW_SKIP, row.text, f"{row.file}, {row.place}: {row.reason}")
             path = self._rows_path(spelling)
             if path not in self._rows:
                 self._rows[path] = self._opened(path, spelling.encoding if spelling else "utf-8")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+from bisect import bisect_right
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,7 +39,8 @@ class Stream:
     `reading` is what the source has done, `tally` what has reached the sink; `added` what the sink adds to the
     output. `was_read` says whether the sink took the rows: it does not where an earlier attempt has committed them.
     `why_not` tells why DuckDB's lane was not taken. `columns` are the mapped ones: the source's name, the sink's, and
-    whether values are converted. A stream that `is_small` needs no threads.
+    whether values are converted. A stream that `is_small` needs no threads. `_left_before` holds, for each row that was
+    left out after it was read, how many of the others come before it.
     """
 
     given: Given
@@ -54,6 +56,7 @@ class Stream:
     columns: tuple[tuple[str, str, bool], ...] = ()
     is_small: bool = False
     _unread: int = 0
+    _left_before: list[int] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -135,11 +138,20 @@ class Stream:
         spelling = self.reading.spelling or _JSON_LINES
         texts = spelling.rows(values)
         for place, text, reason in zip(places, texts, reasons, strict=True):
-            file, row = self.reading.origins.of(place)
-            self._refuse(Refused(file=file, row=row, text=text, reason=reason), spelling)
+            self._left_before.append(place - 1 - len(self._left_before))
+            file, row, line = self.reading.origins.of(place)
+            self._refuse(Refused(file=file, row=row, line=line, text=text, reason=reason), spelling)
 
     def _refuse_by_sink(self, row: Refused) -> None:
-        """Take note of a row that the sink does not take; its text is the sink's, and not the source's."""
+        """Take note of a row that the sink does not take; its text is the sink's, and not the source's.
+
+        Where the sink knows which of its rows it is, the row is told as that of the source.
+        """
+        if row.row:
+            place = row.row + bisect_right(self._left_before, row.row - 1)
+            file, number, line = self.reading.origins.of(place)
+            reason = f"{row.reason} (table {row.file})" if row.file else row.reason
+            row = replace(row, file=file, row=number, line=line, reason=reason)
         self._refuse(row, None)
 
     def _refuse(self, row: Refused, spelling: Spelling | None) -> None:

@@ -16,18 +16,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A row that could not be read or written: where it stood, its text, and why."""
+    """A row that could not be read or written: where it stood, its text, and why.
+
+    `row` counts from 1 below the header; `line` is the one in the file on which it begins. Both are 0 where they are
+    not known.
+    """
 
     file: str
     row: int
     text: str
     reason: str
+    line: int = 0
+
+    @property
+    def place(self) -> str:
+        """Where in its file it stands, in words."""
+        if not self.row:
+            return "a row"
+        return f"row {self.row} (line {self.line})" if self.line else f"row {self.row}"
 
 
 def refuse_none(row: Refused) -> None:
     """Raise BadRows: what a copy does with a broken row unless it is told to skip it."""
     raise BadRows(
-        f"Row {row.row} cannot be read: {row.reason}. It says '{row.text[:200]}'.",
+        f"{row.place.capitalize()} cannot be read: {row.reason}. It says '{row.text[:200]}'.",
         where=row.file,
         advice="Mend the row, or set enableSkipIncompatibleRow to carry on without it.",
         code="UserErrorSourceDataIsInvalid",

@@ -1,6 +1,7 @@
 """Where the rows of a stream come from, and how its source would spell them again."""
 
 import threading
+from array import array
 from bisect import bisect_right, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +11,28 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_MOST_BREAKS = 1_000_000
+
+
 @dataclass(slots=True)
 class _Stretch:
     """The rows of one file: how many rows of the stream came before, and the numbers of those that could not be read.
 
-    `passed` holds for each unread row, in order, how many rows that could be read stand before it in the file.
+    `passed` holds for each unread row, in order, how many rows that could be read stand before it in the file. `rows`
+    are those from which on a row takes one line each, and `lines` where these begin (0 for not known).
     """
 
     file: str
     before: int
     unread: list[int] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)
+    rows: "array[int]" = field(default_factory=lambda: array("q"))
+    lines: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def line_of(self, row: int) -> int:
+        """Return the line on which a row begins, 0 where that is not known."""
+        last = bisect_right(self.rows, row) - 1
+        return self.lines[last] + row - self.rows[last] if last >= 0 and self.lines[last] else 0
 
 
 class Origins:
@@ -50,26 +62,44 @@ class Origins:
                 stretch.unread.append(row)
                 stretch.passed.append(row - len(stretch.unread))
 
+    def note_line(self, row: int, line: int) -> None:
+        """Note that a row of the file that is being read begins on a line (0 for not known), and the next on the next.
+
+        Called for rows in order; of a file with more than a million breaks the later lines are not known.
+        """
+        with self._lock:
+            stretch = self._stretches[-1]
+            if len(stretch.rows) < _MOST_BREAKS and (line == 0 or stretch.line_of(row) != line):
+                stretch.rows.append(row)
+                stretch.lines.append(line if len(stretch.rows) < _MOST_BREAKS else 0)
+
+    def line_of(self, row: int) -> int:
+        """Return the line on which a row of the file that is being read begins, 0 where that is not known."""
+        with self._lock:
+            return self._stretches[-1].line_of(row)
+
     def files(self) -> list[str]:
         """Return the files that were begun, in order."""
         with self._lock:
             return [stretch.file for stretch in self._stretches if stretch.file]
 
-    def of(self, place: int) -> tuple[str, int]:
-        """Return the file, and the number in it, of the row at `place` in the stream (from 1).
+    def of(self, place: int) -> tuple[str, int, int]:
+        """Return the file, and the number and the line in it, of the row at `place` in the stream (from 1).
 
         >>> origins = Origins()
         >>> origins.begin("a.csv", 0)
+        >>> origins.note_line(1, 2)
         >>> origins.unread(2)
         >>> origins.begin("b.csv", 2)
         >>> [origins.of(place) for place in (1, 2, 3)]
-        [('a.csv', 1), ('a.csv', 3), ('b.csv', 1)]
+        [('a.csv', 1, 2), ('a.csv', 3, 4), ('b.csv', 1, 0)]
         """
         with self._lock:
             last = bisect_right(self._stretches, place - 1, key=lambda stretch: stretch.before) - 1
             stretch = self._stretches[last]
             here = place - stretch.before
-            return stretch.file, here + bisect_right(stretch.passed, here - 1)
+            row = here + bisect_right(stretch.passed, here - 1)
+            return stretch.file, row, stretch.line_of(row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,11 @@ def test_a_spelling_is_read(place: Place, content: str | bytes, properties: Json
             "a,a\n1,2\n", {}, "UserErrorSourceDataIsInvalid", "names a column twice: 'a'", id="duplicate name"
         ),
         pytest.param(
-            "a,b\n1,2\n3\n", {}, "UserErrorSourceDataIsInvalid", "Row 2 cannot be read: it has 1", id="ragged"
+            "a,b\n1,2\n3\n",
+            {},
+            "UserErrorSourceDataIsInvalid",
+            "Row 2 \\(line 3\\) cannot be read: it has 1",
+            id="ragged",
         ),
         pytest.param(
             'a,b\n1,"x\n2,y\n', {}, "UserErrorSourceDataIsInvalid", "never closed", id="open quote, last column"
@@ -108,7 +112,11 @@ def test_a_spelling_is_read(place: Place, content: str | bytes, properties: Json
             '"a,b\n1,x\n', {}, "UserErrorSourceDataIsInvalid", "first row cannot be read", id="quote in header"
         ),
         pytest.param(
-            b"a\n\xff\xfe\n", {}, "UserErrorSourceDataIsInvalid", "Row 1 cannot be read: it is not", id="bytes"
+            b"a\n\xff\xfe\n",
+            {},
+            "UserErrorSourceDataIsInvalid",
+            "Row 1 \\(line 2\\) cannot be read: it is not",
+            id="bytes",
         ),
         pytest.param(
             b"a\xff\n1\n", {}, "UserErrorSourceDataIsInvalid", "not written in utf-8", id="bytes in the header"

@@ -12,6 +12,7 @@ import pyarrow.csv as pacsv
 
 from manara.connectors.formats.byte_marks import is_utf8, marked
 from manara.connectors.formats.csv_bytes import CsvBytes
+from manara.connectors.formats.csv_lines import Lines, lines_of
 from manara.connectors.formats.marks import Marks
 
 BLOCK_BYTES = 4 << 20
@@ -56,8 +57,10 @@ class Parser:
             rows = self._rows(read, ragged)
         except pa.ArrowInvalid:
             return None
-        found = Parsed(block=block, rows=rows, ragged=ragged, base=base)
-        return None if self._goes_on(rows, ragged) else found
+        if self._goes_on(rows, ragged):
+            return None
+        lines = lines_of(block, self.marks, rows, ragged)
+        return Parsed(block=block, rows=rows, ragged=ragged, lines=lines, base=base)
 
     def _rows(self, block: memoryview, ragged: list[pacsv.InvalidRow]) -> pa.RecordBatch:
         def keep(row: pacsv.InvalidRow) -> Literal["skip"]:
@@ -98,6 +101,7 @@ class Parsed:
     block: memoryview
     rows: pa.RecordBatch
     ragged: list[pacsv.InvalidRow]
+    lines: Lines
     base: int = 0
 
 

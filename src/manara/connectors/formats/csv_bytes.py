@@ -15,6 +15,7 @@ _LONGEST_ROW_BYTES = 64 << 20
 _BOM = codecs.BOM_UTF8
 _STEPS_BACK = 64
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)")
+_ENDS = re.compile(rb"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class CsvBytes(io.RawIOBase):
 
     It has no byte order mark and no skipped lines, a quote inside quotes is doubled, and the last line has its end;
     `marks` stand in for delimiters, quotes and line ends of other kinds, and have to be turned back in the values.
+    `lines_taken` is how many lines stand before what is left, as long as nothing but the first rows was taken.
     Raises UnicodeDecodeError where the encoding does not fit, and ValueError where the text holds a stand-in itself.
     """
 
@@ -51,6 +53,7 @@ class CsvBytes(io.RawIOBase):
         self._pieces = _ended(marked)
         self._ready = next(self._pieces, b"").removeprefix(_BOM)
         self._tail = b""
+        self.lines_taken = 0
         self._skip(skip_lines)
 
     def take_row(self) -> list[str]:
@@ -89,6 +92,7 @@ class CsvBytes(io.RawIOBase):
         row = [self.marks.put_into(value) for value in row]
         text = io.StringIO()
         csv.writer(text, delimiter=self._delimiter, lineterminator="\n", **_quoting(self._quote)).writerow(row)
+        self.lines_taken -= len(_ENDS.findall(text.getvalue().encode()))
         self._ready = text.getvalue().encode() + self._ready
 
     def take_rows(self, size_bytes: int) -> memoryview:
@@ -129,6 +133,7 @@ class CsvBytes(io.RawIOBase):
             piece = next(self._pieces, None)
             if piece is None:
                 return True
+            self.lines_taken += len(_ENDS.findall(self._ready))
             self._ready = piece
         return False
 
@@ -168,6 +173,7 @@ class CsvBytes(io.RawIOBase):
                 return line
             self._ready += piece
         self._ready = self._ready[found.end() :]
+        self.lines_taken += 1
         return found.group()
 
 

@@ -19,6 +19,7 @@ from manara.connectors.files import FileDataset, broken_file, same_columns
 from manara.connectors.formats.byte_marks import MarkedBytes, marks_of, unmarked
 from manara.connectors.formats.csv_blocks import BLOCK_BYTES, Blocks, Parser
 from manara.connectors.formats.csv_bytes import CsvBytes, Dialect
+from manara.connectors.formats.csv_lines import UNKNOWN, Lines
 from manara.connectors.formats.delimited_write import DelimitedWriter
 from manara.connectors.formats.marks import Marks
 from manara.connectors.selection import Settings, SourceFile
@@ -167,6 +168,7 @@ class _Reading:
     tally: Tally
     good: int = 0
     before: int = 0
+    lines: int = 0
     ragged: list[pacsv.InvalidRow] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)
@@ -187,6 +189,7 @@ class _Reading:
         try:
             for block in Blocks(text=text, parser=self.parser, block_bytes=block_bytes).parsed():
                 self.before, self.ragged = self.good + len(self.numbers), block.ragged
+                self._note_lines(text, block.lines)
                 yield self._whole(block.rows, self._note(), block.base)
             if not text.is_blank:
                 yield from self._in_one_go(text)
@@ -198,6 +201,7 @@ class _Reading:
         """Yield the rows of a text, or of the rest of one, that cannot be cut for certain where a row ends."""
         last, marked = "", MarkedBytes(text)
         self.before = self.good + len(self.numbers)
+        self.tally.origins.note_line(self.before + 1, UNKNOWN)
         try:
             for batch in self._parsed(marked):
                 last = _last_value(batch) or last
@@ -208,6 +212,13 @@ class _Reading:
         new = self._note()
         self._check_end(last, text)
         self._tell(new, marked.base)
+
+    def _note_lines(self, text: CsvBytes, lines: Lines) -> None:
+        """Note on which lines of the file the rows of a block begin."""
+        before = text.lines_taken + self.lines
+        for row, line in lines.starts:
+            self.tally.origins.note_line(self.before + row, before + line if line else UNKNOWN)
+        self.lines += lines.count
 
     def _parsed(self, text: MarkedBytes) -> pacsv.CSVStreamingReader:
         # One thread: with several, the parser does not know the numbers of rows.
@@ -250,7 +261,8 @@ class _Reading:
             self._refuse(self._number_of(row), unmarked(self.marks.turned_back(row.text), base), reason)
 
     def _refuse(self, number: int, text: str, reason: str) -> None:
-        self.waiting.append(Refused(file=self.file.path, row=number, text=text, reason=reason))
+        line = self.tally.origins.line_of(number)
+        self.waiting.append(Refused(file=self.file.path, row=number, line=line, text=text, reason=reason))
 
     def _refuse_up_to(self, last: int | None) -> None:
         """Hand over what is refused, up to a row of the file: the parser reads ahead."""

@@ -16,6 +16,11 @@ class Marks:
     quote: str
     pairs: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def has_own_rows(self) -> bool:
+        """Whether rows end at a mark of their own, and not with a line."""
+        return any(mark == "\n" for _, mark in self.pairs)
+
     def put_in(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the text with the stand-ins in it; raises ValueError where it holds one of them already."""
         if not self.pairs:
