@@ -61,6 +61,11 @@ class Star:
         pq.write_table(pa.Table.from_pylist(rows), self.place.folder / "rows.parquet")
         return self.place.run(kind, told, [files("Parquet", "rows.parquet")], step=step)
 
+    def ask(self, kind: str, **told: Any) -> dict[str, Any]:
+        """Load the rows of a query on the warehouse."""
+        self.place.texts["supply"] = self.subject
+        return self.place.run(kind, {"subject": "supply", **told})
+
     def query(self, statement: str) -> Rows:
         return self.place.query(statement)
 

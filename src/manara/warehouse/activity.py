@@ -20,6 +20,7 @@ from manara.warehouse import fact as facts
 from manara.warehouse import tables
 from manara.warehouse.staging import Staging
 from manara.warehouse.subject import Dimension, Fact, Subject, read_subject
+from manara.warehouse.watermark import watermark_of
 
 Properties = Mapping[str, Any]
 
@@ -31,7 +32,8 @@ def load_dimension(given: Given) -> Output:
     typeProperties: `subject` and `dimension`; the rows are those of the input, of a `query` on the warehouse, or of a
     script (`scriptPath`); `columns` (attribute to column of the source, where the names differ); `validFrom` (the
     column with the moment from which a row counts; else the load's); `deletes`: `ignore`, or `close` where the source
-    is whole. The warehouse is the activity's linked service, `schema` a schema of it.
+    is whole. With `watermark` (a column that grows) only rows are taken whose value is at least the greatest of the
+    last good run, less `overlapInSeconds`. The warehouse is the activity's linked service, `schema` a schema of it.
     """
     subject = _subject(given)
     dimension = subject.dimension(_text(given, "dimension"))
@@ -100,6 +102,7 @@ class _Load:
         self.schema = str(given.properties.get("schema") or "")
         self.at: datetime = clock.now().replace(tzinfo=None)
         self.staging: Staging
+        self._watermark = watermark_of(given)
 
     def run(self, work: "Callable[[_Load], Output]") -> Output:
         """Bring the tables up to what is declared, take the rows, and do the work, once."""
@@ -113,11 +116,17 @@ class _Load:
             where = f"activity '{self._given.name}'"
             self.staging = Staging(transaction, self._database.dialect, where)
             changes = tables.apply(transaction, self._subject, self._database.dialect, self.schema)
-            taken = self.staging.take_query(query or "") if rows is None else self.staging.take_rows(rows)
+            mark = self._watermark
+            if rows is None:
+                taken = self.staging.take_query(mark.within(query or "") if mark else query or "")
+            else:
+                taken = self.staging.take_rows(rows)
+                taken -= mark.leave_out_old(self.staging) if mark else 0
             self._given.report({"rowsRead": taken})
+            reached = {"cursor": mark.reached(self.staging)} if mark else {}
             output = work(self)
             self.staging.drop()
-            return output | {"changes": [change.says for change in changes]}
+            return output | {"changes": [change.says for change in changes]} | reached
 
         return self._database.once(self._given.mark, once)
 
