@@ -123,3 +123,26 @@ def test_the_planner_knows_how_large_a_table_is_after_its_load(loaded: Star) -> 
     counts = {row["relname"]: row["reltuples"] for row in rows}
     members = loaded.query("select count(*) as n from dim_facility")[0]["n"]
     assert counts == {"fact_stock": 2, "dim_facility": members}
+
+
+def test_a_view_shows_what_a_table_ever_said_and_when(loaded: Star) -> None:
+    moments = []
+    for quantity in (5, 9):
+        loaded.fact([{**LINE, "quantity": quantity}])
+        moments += [row["at"] for row in loaded.query("select max(loaded_at) as at from fact_stock")]
+    for moment, quantity in zip(moments, (5, 9), strict=True):
+        asked = f"select quantity from fact_stock_known where known_from <= '{moment}' and '{moment}' < known_to"
+        assert loaded.query(asked) == [{"quantity": quantity}]
+    first = "select count(*) as n from dim_facility_known where timestamp '2000-01-01' between known_from and known_to"
+    assert loaded.query(first) == [{"n": 1}]
+
+
+def test_a_column_that_is_widened_or_new_is_in_the_view_too(loaded: Star) -> None:
+    loaded.fact([LINE])
+    loaded.subject = loaded.subject.replace("name: quantity, type: integer", "name: quantity, type: number")
+    loaded.subject = loaded.subject.replace("measures: [", "measures: [{name: doses, type: integer}, ", 1)
+    output = loaded.fact([{**LINE, "quantity": 2.5, "doses": 20}])
+    assert "take away the view fact_stock_known" in output["changes"]
+    said = loaded.query("select quantity, doses from fact_stock_known order by known_from")
+    assert said == [{"quantity": 5.0, "doses": None}, {"quantity": 2.5, "doses": 20}]
+    assert loaded.fact([{**LINE, "quantity": 2.5, "doses": 20}])["changes"] == []

@@ -72,9 +72,11 @@ def test_what_is_wrong_in_a_subject_area_is_told(text: str, others: dict[str, st
 
 CHANGES: list[tuple[str, str, list[str]]] = [
     ("{name: name, type: string}", "{name: name, type: string}\n      - {name: kind, type: string}",
-     ["give dim_facility the column kind", "give dim_facility_history the column kind"]),
+     ["take away the view dim_facility_known", "give dim_facility the column kind",
+      "give dim_facility_history the column kind", "show in dim_facility_known what dim_facility ever said"]),
     ("{name: quantity, type: integer,", "{name: quantity, type: number,",
-     ["widen fact_stock.quantity to DOUBLE", "widen fact_stock_history.quantity to DOUBLE"]),
+     ["take away the view fact_stock_known", "widen fact_stock.quantity to DOUBLE",
+      "widen fact_stock_history.quantity to DOUBLE", "show in fact_stock_known what fact_stock ever said"]),
 ]  # fmt: skip
 
 

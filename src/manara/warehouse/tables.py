@@ -19,6 +19,9 @@ BEGINNING, END = "1900-01-01", "9999-12-31"
 """From when the first version of a member counts, and until when the current one does."""
 
 REPLACED = "replaced_at"
+KNOWN = "_known"
+"""How the view is called that shows what a table ever said, after the table's name."""
+
 VERSION_COLUMNS = {
     "valid_from": "TIMESTAMP", "valid_to": "TIMESTAMP", "is_current": "BOOLEAN", "is_deleted": "BOOLEAN",
     "is_inferred": "BOOLEAN",
@@ -55,17 +58,24 @@ class Change:
 
 def shapes_of(subject: Subject) -> list[Shape]:
     """Return the tables of a subject area: dates and periods, dimensions, facts, what each was before, and the log."""
+    return [*given_shapes(subject), *(each for shape in star_shapes(subject) for each in with_history(shape))]
+
+
+def given_shapes(subject: Subject) -> list[Shape]:
+    """Return the tables that nobody declares: the log, dates, and periods where a fact needs them."""
     found = [
         Shape(table=LOG_TABLE, columns=LOG),
         Shape(table=dates.TABLE, columns=dates.COLUMNS, indexes=(("date_key",),)),
     ]
     if any(role.dimension == PERIOD for fact in subject.facts for role in fact.roles):
         found.append(Shape(table=periods.TABLE, columns=periods.COLUMNS, indexes=(("period_key",), ("period",))))
-    for dimension in subject.dimensions:
-        found += with_history(dimension_shape(dimension))
-    for fact in subject.facts:
-        found += with_history(fact_shape(fact, subject))
     return found
+
+
+def star_shapes(subject: Subject) -> list[Shape]:
+    """Return the tables of the dimensions and facts."""
+    dimensions = [dimension_shape(dimension) for dimension in subject.dimensions]
+    return [*dimensions, *(fact_shape(fact, subject) for fact in subject.facts)]
 
 
 def dimension_shape(dimension: Dimension) -> Shape:
@@ -101,13 +111,15 @@ def plan(
     declared stays.
     """
     changes: list[Change] = []
-    for shape in shapes_of(subject):
-        here = table(shape.table, schema)
-        present = {column.lower(): kind for column, kind in columns(here).items()}
-        if not present:
-            changes += _made(shape, here, dialect)
-        else:
-            changes += _grown(shape, here, present, dialect)
+    for shape in given_shapes(subject):
+        changes += _brought(shape, columns, dialect, schema)
+    for shape in star_shapes(subject):
+        own = [each for one in with_history(shape) for each in _brought(one, columns, dialect, schema)]
+        view = table(f"{shape.table}{KNOWN}", schema)
+        is_there = bool(columns(view))
+        if own or not is_there:
+            old = [_without_known(view, dialect)] if is_there else []
+            changes += [*old, *own, _known(shape, view, dialect, schema)]
     return changes
 
 
@@ -128,6 +140,34 @@ def unused(subject: Subject, columns: Callable[[exp.Table], dict[str, str]], sch
             (shape.table, column) for column in columns(table(shape.table, schema)) if column.lower() not in declared
         ]
     return found
+
+
+def _brought(
+    shape: Shape, columns: Callable[[exp.Table], dict[str, str]], dialect: str, schema: str
+) -> Iterator[Change]:
+    """Yield what makes a table, or what it lacks."""
+    here = table(shape.table, schema)
+    present = {column.lower(): kind for column, kind in columns(here).items()}
+    yield from _grown(shape, here, present, dialect) if present else _made(shape, here, dialect)
+
+
+def _without_known(view: exp.Table, dialect: str) -> Change:
+    """Return what takes the view away: PostgreSQL changes no column that a view shows."""
+    return Change(says=f"take away the view {view.name}", statement=fill("drop view {view}", view=view).sql(dialect))
+
+
+def _known(shape: Shape, view: exp.Table, dialect: str, schema: str) -> Change:
+    """Return what makes the view of all that the table ever said, with from when until when it did."""
+    here, past = (table(each.table, schema) for each in with_history(shape))
+    own = names(list(shape.columns))
+    tree = fill(
+        "create view {view} as "
+        "select {own}, coalesce(loaded_at, {begins}) as known_from, {ends} as known_to from {here} "
+        "union all select {own}, coalesce(loaded_at, {begins}) as known_from, {replaced} as known_to from {past}",
+        view=view, own=own, here=here, past=past, replaced=name(REPLACED), begins=fill(f"timestamp '{BEGINNING}'"),
+        ends=fill(f"timestamp '{END}'"),
+    )  # fmt: skip
+    return Change(says=f"show in {view.name} what {shape.table} ever said", statement=tree.sql(dialect))
 
 
 def _made(shape: Shape, here: exp.Table, dialect: str) -> Iterator[Change]:
