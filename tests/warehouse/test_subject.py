@@ -50,6 +50,7 @@ WRONG: list[tuple[str, dict[str, str], str]] = [
     (FACT.replace("from: [code]", "from: [a, b]"), {}, "The key of 'item' has 1 parts, not 2."),
     (FACT.replace("type: integer", "additivity: semi-additive"), {}, "Say over which roles"),
     (FACT.replace("type: integer", "additivity: semi-additive, over: [day]"), {}, "There is no role 'day'."),
+    (FACT.replace("grain: one", "grain: one\n    partitionBy: item"), {}, "'item' is no role of the dimension date."),
     (FACT.replace("key: [code], ", ""), {}, "The dimension has no natural key."),
     (FACT.replace("key: [code]", "key: [kode]"), {}, "The key 'kode' is no attribute."),
     (FACT.replace("{name: code}", "{name: code, history: 2}"), {}, "'code' is part of the key, and cannot change."),

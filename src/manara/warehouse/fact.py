@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from manara.errors import BadRows
 from manara.table.template import every, fill, name, names, same, table
-from manara.warehouse import dates, periods
+from manara.warehouse import dates, partitions, periods
 from manara.warehouse.history import keep
 from manara.warehouse.staging import STAGE, Staging
 from manara.warehouse.subject import DATE, GIVEN, PERIOD, Dimension, Fact, Role, Subject
@@ -77,6 +77,7 @@ def load_fact(staging: Staging, fact: Fact, subject: Subject, how: How, schema: 
         load.make_members(role, loaded)
     load.look_up(key)
     load.count_unknown(loaded)
+    load.make_partitions()
     loaded.updated = load.update()
     loaded.inserted = load.insert()
     loaded.unchanged = loaded.read - loaded.updated - loaded.inserted
@@ -231,6 +232,12 @@ class _Load:
             )
             if count:
                 loaded.unknown[role.name] = count
+
+    def make_partitions(self) -> None:
+        """Make the years that the rows need, where the table is parted by them."""
+        column = self._fact.partition_column
+        if column and self._staging.dialect == "postgres":
+            partitions.make_years(self._staging, self._fact.table, column, table(KEYED), self._schema)
 
     def update(self) -> int:
         """Change the facts that are there and say something else, and keep what they were."""

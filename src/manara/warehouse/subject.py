@@ -143,12 +143,16 @@ class Role(Part):
 
 
 class Fact(Part):
-    """A fact table: its grain, roles and measures, and its natural key, which names roles and degenerate columns."""
+    """A fact table: its grain, roles and measures, and its natural key, which names roles and degenerate columns.
+
+    `partition_by` is a role of the dimension date: PostgreSQL then keeps each of its years in a table of its own.
+    """
 
     name: str = Field(pattern=_NAME)
     grain: str = Field(min_length=1)
     key: tuple[str, ...] = Field(min_length=1)
     as_of: str | None = None
+    partition_by: str | None = None
     roles: tuple[Role, ...] = ()
     degenerate: tuple[Typed, ...] = ()
     measures: tuple[Measure, ...] = ()
@@ -162,6 +166,11 @@ class Fact(Part):
     def own(self) -> list[Typed]:
         """The columns that the source gives as they are: degenerate dimensions and measures."""
         return [*self.degenerate, *self.measures]
+
+    @property
+    def partition_column(self) -> str | None:
+        """The column by whose years the table is parted; None where it is not."""
+        return next((role.column for role in self.roles if role.name == self.partition_by), None)
 
 
 class Subject(Part):
@@ -274,6 +283,12 @@ def _fact_faults(fact: Fact, subject: Subject) -> Iterator[tuple[str, str]]:
         wanted = len(keys.get(role.dimension, role.source)) if role.dimension not in GIVEN else 1
         if len(role.source) != wanted:
             yield f"roles[{at}].from", f"The key of '{role.dimension}' has {wanted} parts, not {len(role.source)}."
+    if fact.partition_by and fact.partition_by not in [r.name for r in fact.roles if r.dimension == DATE]:
+        yield "partitionBy", f"'{fact.partition_by}' is no role of the dimension date."
+    yield from _measure_faults(fact)
+
+
+def _measure_faults(fact: Fact) -> Iterator[tuple[str, str]]:
     for at, measure in enumerate(fact.measures):
         if measure.additivity == "semi-additive" and not measure.over:
             yield f"measures[{at}].over", "Say over which roles a semi-additive measure is not added up."

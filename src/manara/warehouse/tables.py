@@ -9,7 +9,7 @@ from manara.errors import WrongDefinition
 from manara.plugin.connection import Transaction
 from manara.table.arrow_types import add_column, create_table
 from manara.table.template import fill, name, names, table
-from manara.warehouse import dates, periods
+from manara.warehouse import dates, partitions, periods
 from manara.warehouse.subject import GIVEN, PERIOD, Dimension, Fact, Subject
 
 UNKNOWN = -1
@@ -40,12 +40,16 @@ _WIDER = {("BIGINT", "DOUBLE"), ("DATE", "TIMESTAMP")} | {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A table as it should be: its columns with their SQL types, and the columns of its indexes (PostgreSQL)."""
+    """A table as it should be: its columns with their SQL types.
+
+    For PostgreSQL, also the columns of its indexes, and the one by whose years it is parted.
+    """
 
     table: str
     columns: Mapping[str, str]
     indexes: tuple[tuple[str, ...], ...] = ()
     unknown: Dimension | None = None
+    parted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,7 @@ def fact_shape(fact: Fact, subject: Subject) -> Shape:
     columns = {"fact_key": "TEXT"} | roles | own | {"is_deleted": "BOOLEAN"} | TRACED | LOADED
     known = {dimension.name for dimension in subject.dimensions} | GIVEN
     indexes = (("fact_key",), *((role.column,) for role in fact.roles if role.dimension in known))
-    return Shape(table=fact.table, columns=columns, indexes=indexes)
+    return Shape(table=fact.table, columns=columns, indexes=indexes, parted_by=fact.partition_column)
 
 
 def with_history(shape: Shape) -> list[Shape]:
@@ -172,7 +176,14 @@ def _known(shape: Shape, view: exp.Table, dialect: str, schema: str) -> Change:
 
 def _made(shape: Shape, here: exp.Table, dialect: str) -> Iterator[Change]:
     kinds = {column: exp.DataType.build(kind) for column, kind in shape.columns.items()}
-    yield Change(says=f"make {shape.table}", statement=create_table(here, kinds).sql(dialect))
+    statement = create_table(here, kinds).sql(dialect)
+    if shape.parted_by and dialect == "postgres":
+        statement += f" PARTITION BY RANGE ({name(shape.parted_by).sql(dialect)})"
+        rest = exp.table_(f"{shape.table}{partitions.REST}", db=here.db or None, quoted=True)
+        yield Change(says=f"make {shape.table}, parted by year", statement=statement)
+        yield Change(says=f"make {rest.name}", statement=partitions.made(rest, here))
+    else:
+        yield Change(says=f"make {shape.table}", statement=statement)
     if dialect == "postgres":
         for columns in shape.indexes:
             called = exp.to_identifier(f"{shape.table}_{'_'.join(columns)}"[:60], quoted=True)
