@@ -40,12 +40,12 @@ def load(root: Path) -> None:
 
 
 def content(root: Path) -> dict[str, bytes]:
-    """Return all files that are no database, with their bytes."""
+    """Return all files that are no database, with their bytes; not the one that keeps the name of the factory."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in root.rglob("*")
         if path.is_file() and path.suffix not in (".duckdb", ".sqlite", ".key") and path.name != ".env"
-        and not path.name.endswith(("-wal", "-shm"))
+        and not path.name.endswith(("-wal", "-shm")) and path.parent != root / "factory"
     }  # fmt: skip
 
 
@@ -182,6 +182,15 @@ def test_a_path_that_leads_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotAllowed, match="outside of its folder"):
         restore(repository, backup, tmp_path / "again", silent)
     assert not (tmp_path / "outside.txt").exists()
+
+
+def test_a_factory_keeps_its_name_in_another_folder_and_with_it_its_cursors(factory: Path, tmp_path: Path) -> None:
+    made = make(factory, tmp_path / "backups")
+    repository = Repository(tmp_path / "backups")
+    restore(repository, made, tmp_path / "again", silent)
+    assert Factory.open(tmp_path / "again").definitions.name == Factory.open(factory).definitions.name == "factory"
+    restore(repository, made, tmp_path / "elsewhere" / "factory", silent)
+    assert not (tmp_path / "elsewhere" / "factory" / "factory").exists()
 
 
 def test_old_backups_are_forgotten_and_their_pieces_with_them(factory: Path, tmp_path: Path) -> None:

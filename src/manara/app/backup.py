@@ -4,18 +4,21 @@ The journal is taken first, then the warehouse, then the files. So the warehouse
 was done, and its marks keep a run that goes on after a restore from loading a row twice.
 """
 
+import json
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from manara.app.dump import dumped, path_of
 from manara.app.factory import SEAL
 from manara.errors import Conflict, NotAllowed, WrongDefinition
+from manara.resources.model import KINDS
 from manara.store.repository import Backup, Damage, Kept, Progress, Repository
 
 _SECRETS = (".env",)
@@ -34,30 +37,50 @@ class Part:
 
 
 def back_up(
-    root: Path, repository: Repository, tell: Progress, *, with_key: bool = False, wait_s: float = _WAIT_S
+    root: Path,
+    repository: Repository,
+    tell: Progress,
+    *,
+    with_key: bool = False,
+    wait_s: float = _WAIT_S,
+    databases: Mapping[str, str] | None = None,
+    others: Sequence[str] = (),
 ) -> Backup:
     """Make a backup of the folder and return it.
 
     `.env` never goes along, and the key that opens what a server has sealed only `with_key`. Databases are read as of
     one moment, while runs go on (SQLite) or as soon as nobody writes (DuckDB, waited for). Raises Conflict for a
-    DuckDB file that stays in use, and WrongDefinition where there is no folder.
+    DuckDB file that stays in use, and WrongDefinition where there is no folder. `databases` are those of PostgreSQL
+    that go along, by name with their addresses, and `others` those that do not.
     """
     if not root.is_dir():
         raise WrongDefinition(f"There is no folder '{root}'.")
     parts, left_out = _parts(root, repository.folder, with_key=with_key)
+    dumps = {path_of(name): address for name, address in (databases or {}).items()}
+    parts = [part for part in parts if part.path not in dumps]
     whole = sum(part.file.stat().st_size for part in parts)
     kept: list[Kept] = []
-    done = 0
-    for part in parts:
-        tell(part.path, done, whole)
-        try:
-            with _still(part, wait_s) as file:
-                kept.append(repository.keep(part.path, file))
-        except FileNotFoundError:
-            left_out.append(f"{part.path}: it was removed while the backup was made")
-            continue
-        done += kept[-1].size_bytes
-    tell("", whole, whole)
+
+    def say(path: str) -> None:
+        tell(path, sum(each.size_bytes for each in kept if each.path not in dumps), whole)
+
+    def keep(some: Iterable[Part]) -> None:
+        for part in some:
+            say(part.path)
+            try:
+                with _still(part, wait_s) as file:
+                    kept.append(repository.keep(part.path, file))
+            except FileNotFoundError:
+                left_out.append(f"{part.path}: it was removed while the backup was made")
+
+    keep(part for part in parts if part.kind != "file")
+    for path, address in dumps.items():
+        say(path)
+        with dumped(address, path) as content:
+            kept.append(repository.keep_content(path, content))
+    keep(part for part in parts if part.kind == "file")
+    say("")
+    left_out += [f"{name}: it lies in PostgreSQL (--database {name} takes it along)" for name in others]
     return repository.note(root.resolve().name, kept, left_out)
 
 
@@ -66,7 +89,8 @@ def restore(
 ) -> list[Damage]:
     """Write a backup into a folder that is empty or not there, and return the files that could not be had.
 
-    Everything is written beside, checked, and takes its name at the end. Raises Conflict for a folder that holds
+    Everything is written beside, checked, and takes its name at the end. A factory that was called as its folder keeps
+    that name in a file (`factory/NAME.json`), as its cursors belong to it. Raises Conflict for a folder that holds
     anything, and NotFound for the first damaged file unless `damaged` lets the others be restored.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -77,6 +101,7 @@ def restore(
             place = Path(beside) / folder.name
             place.mkdir()
             lost = list(_restored(repository, backup, place, tell, damaged=damaged))
+            _keep_name(place, backup.of)
             if folder.exists():
                 folder.rmdir()
             place.rename(folder)
@@ -102,6 +127,15 @@ def _restored(
             repository.restore(file, place)
         done += file.size_bytes
     tell("", backup.size_bytes, backup.size_bytes)
+
+
+def _keep_name(place: Path, name: str) -> None:
+    """Write a factory's name down where nothing but its folder said it, and the folder is now another."""
+    is_factory = any((place / kind).is_dir() for kind in KINDS)
+    if is_factory and place.name != name and not any((place / "factory").glob("*.json")):
+        (place / "factory").mkdir(exist_ok=True)
+        text = json.dumps({"name": name, "properties": {}}, indent=4, ensure_ascii=False)
+        (place / "factory" / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def _parts(root: Path, repository: Path, *, with_key: bool) -> tuple[list[Part], list[str]]:

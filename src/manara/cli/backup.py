@@ -26,14 +26,19 @@ def backup(
     with_key: Annotated[
         bool, typer.Option("--with-key", help="Take the key along that opens what a server has sealed.")
     ] = False,
+    database: Annotated[
+        list[str] | None,
+        typer.Option("--database", help="A PostgreSQL database too: a linked service, or journal.", metavar="NAME"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Back up a factory: definitions, journal, warehouse and lake. Unchanged content is kept once."""
     from manara.app.backup import back_up
     from manara.store.repository import Repository
 
+    databases, others = _databases(factory, database or [])
     with _progress("Backing up", as_json=as_json) as tell:
-        made = back_up(factory, Repository(repository), tell, with_key=with_key)
+        made = back_up(factory, Repository(repository), tell, with_key=with_key, databases=databases, others=others)
     if as_json:
         _print_json(_told(made))
         return
@@ -94,6 +99,7 @@ def restore(
 ) -> None:
     """Restore a backup into a new folder; every checksum is compared before the folder takes its name."""
     from manara.app.backup import restore as restore_it
+    from manara.app.dump import FOLDER
     from manara.store.repository import Repository
 
     held = Repository(source)
@@ -107,8 +113,48 @@ def restore(
         sys.stdout.write(f"{len(chosen.files) - len(lost):,} files, {_size(chosen.size_bytes)}.\n")
         for each in lost:
             sys.stdout.write(f"  lost  {each.path}: {each.reason}\n")
+        for file in chosen.files:
+            if file.path.startswith(f"{FOLDER}/") and file.path.endswith(".dump"):
+                name = Path(file.path).stem
+                sys.stdout.write(f"Load the database too:  manara restore-database {name} -f {folder}\n")
     if lost:
         raise typer.Exit(_FAILED)
+
+
+def restore_database(
+    name: Annotated[str, typer.Argument(help="The linked service, or journal.", metavar="NAME")],
+    factory: Annotated[
+        Path, typer.Option("--factory", "-f", help="The folder that was restored.", metavar="DIR")
+    ] = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Load a PostgreSQL database that a restore has brought along; the database has to be empty."""
+    from manara.app import Factory
+    from manara.app.dump import address_of, load_dump, path_of
+
+    count = load_dump(address_of(Factory.open(factory), name), factory / path_of(name), name)
+    if as_json:
+        _print_json({"database": name, "tables": count})
+    else:
+        sys.stdout.write(f"Loaded '{name}': {count:,} tables and views.\n")
+
+
+def _databases(folder: Path, wanted: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the addresses of the databases that are to go along, and the names of the others that are known."""
+    from manara.app import Factory
+    from manara.app.dump import JOURNAL, address_of, in_postgres
+    from manara.errors import ManaraError
+
+    try:
+        opened = Factory.open(folder)
+    except ManaraError:
+        if wanted:
+            raise
+        return {}, []  # the home of a server
+    names = sorted(set(wanted), key=lambda name: (name != JOURNAL, name))
+    return {name: address_of(opened, name) for name in names}, [
+        each for each in in_postgres(opened) if each not in names
+    ]
 
 
 @contextmanager

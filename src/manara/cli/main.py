@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from manara.cli.audit import audit
-from manara.cli.backup import backup, backups, restore
+from manara.cli.backup import backup, backups, restore, restore_database
 from manara.cli.catalog import catalog
 from manara.cli.identity import identity
 from manara.cli.lineage import lineage
@@ -39,7 +39,7 @@ cli = typer.Typer(
 
 cursor = typer.Typer(no_args_is_help=True, help="Where activities go on at their next run: look, and change it.")
 cli.add_typer(cursor, name="cursor")
-for made in (backup, backups, restore):
+for made in (backup, backups, restore, restore_database):
     cli.command()(made)
 cli.add_typer(identity, name="identity")
 cli.add_typer(audit, name="audit")

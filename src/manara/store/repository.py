@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -84,15 +84,18 @@ class Repository:
         A piece that is there already is read, and written again only where it is not whole: so what is kept can be had,
         and a new backup mends the older ones.
         """
+        with file.open("rb") as content:
+            return self.keep_content(path, content, file.stat().st_mode & 0o777)
+
+    def keep_content(self, path: str, content: IO[bytes], mode: int = 0o600) -> Kept:
+        """Put what is read into the repository as a file, as `keep` does."""
         whole = hashlib.sha256()
         pieces: list[str] = []
         size = 0
-        with file.open("rb") as content:
-            while piece := content.read(PIECE_BYTES):
-                whole.update(piece)
-                size += len(piece)
-                pieces.append(self._keep_piece(piece))
-        mode = file.stat().st_mode & 0o777
+        while piece := _read_whole(content, PIECE_BYTES):
+            whole.update(piece)
+            size += len(piece)
+            pieces.append(self._keep_piece(piece))
         return Kept(path=path, size_bytes=size, mode=mode, sha256=whole.hexdigest(), pieces=tuple(pieces))
 
     def note(self, of: str, files: Sequence[Kept], left_out: Sequence[str]) -> Backup:
@@ -239,6 +242,15 @@ class Repository:
                 f"The repository cannot be written: {error.strerror}.", where=str(self.folder),
                 advice="Check the rights and the disk. Backups that are there are whole.",
             ) from error  # fmt: skip
+
+
+def _read_whole(content: IO[bytes], size: int) -> bytes:
+    """Return so many bytes, fewer only at the end: a pipe gives what it has."""
+    parts: list[bytes] = []
+    while size and (part := content.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def _told(backup: Backup) -> dict[str, Any]:

@@ -1,0 +1,167 @@
+"""PostgreSQL databases in a backup: what PostgreSQL's own pg_dump writes of them, and pg_restore reads back."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from manara.connectors.databases.postgres import PostgresDatabase
+from manara.connectors.databases.postgres_errors import translated
+from manara.errors import Conflict, ManaraError, NotFound, WrongDefinition
+
+if TYPE_CHECKING:
+    from manara.app import Factory
+
+FOLDER = "databases"
+"""Where dumps lie in a backup, and in the folder that was restored from one."""
+
+JOURNAL = "journal"
+"""The name under which the journal is dumped, where it lies in PostgreSQL."""
+
+_SEARCH_PATH = re.compile(r"-c\s*search_path=([^\s,]+)")
+_COUNT = """
+select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and (%(schema)s = '' or n.nspname = %(schema)s)
+"""
+
+
+def in_postgres(factory: "Factory") -> list[str]:
+    """Return the names of what a factory keeps in PostgreSQL: `journal`, and linked services."""
+    is_there = factory.settings.store_journal.startswith(("postgresql://", "postgres://"))
+    return [*([JOURNAL] if is_there else []), *(name for name in _services(factory) if _address(factory, name))]
+
+
+def address_of(factory: "Factory", name: str) -> str:
+    """Return the address of the journal, or of a linked service. Raises WrongDefinition where it is no PostgreSQL."""
+    known = in_postgres(factory)
+    if name not in known:
+        raise WrongDefinition(
+            f"'{name}' is no PostgreSQL database of the factory.",
+            advice=f"Known are: {', '.join(known)}." if known else "It has none.",
+        )
+    return factory.settings.store_journal if name == JOURNAL else _address(factory, name)
+
+
+def path_of(name: str) -> str:
+    """Return where the dump of a database lies in a backup."""
+    return f"{FOLDER}/{name}.dump"
+
+
+@contextmanager
+def dumped(address: str, name: str) -> Iterator[IO[bytes]]:
+    """Give what pg_dump writes of a database (of its schema, where the address names one), as of one moment.
+
+    Raises Conflict at the end where pg_dump has failed: what was read is no dump then.
+    """
+    schema = _schema(address)
+    command = [
+        _program("pg_dump"), "--format=custom", "--compress=0", "--no-owner", "--no-privileges",
+        f"--dbname={_public(address)}", *([f"--schema={schema}"] if schema else []),
+    ]  # fmt: skip
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=_environment(address)) as running,  # noqa: S603 # PostgreSQL's own program
+    ):
+        assert running.stdout is not None  # noqa: S101 # as was asked for
+        try:
+            yield running.stdout
+            running.wait()
+        except BaseException:
+            running.kill()
+            raise
+        said.seek(0)
+        told = said.read().decode(errors="replace")
+    if running.returncode:
+        raise Conflict(f"pg_dump cannot read '{name}': {_first_line(told)}.", advice="The backup was not made.")
+
+
+def load_dump(address: str, file: Path, name: str) -> int:
+    """Bring a dump into its database, all of it or nothing, and return how many tables and views there are then.
+
+    Raises NotFound where there is no dump, and Conflict for a database (or schema) that holds anything.
+    """
+    if not file.is_file():
+        raise NotFound(f"There is no dump of '{name}'.", where=str(file), advice="manara restore brings one along.")
+    schema = _schema(address)
+    with translated(), psycopg.connect(address, autocommit=True) as connection:
+        if _count(connection, schema):
+            raise Conflict(
+                f"The database of '{name}' is not empty.", where=schema or "the whole database",
+                advice="Let the linked service name a new one: nothing is restored over anything.",
+            )  # fmt: skip
+        if schema:
+            connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+    command = [
+        _program("pg_restore"), "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
+        f"--dbname={_public(address)}", *([f"--schema={schema}"] if schema else []), str(file),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, env=_environment(address), check=False)  # noqa: S603 # PostgreSQL's own program
+    if done.returncode:
+        told = _first_line(done.stderr.decode(errors="replace"))
+        raise Conflict(f"The dump of '{name}' cannot be loaded: {told}.", advice="Nothing of it was.")
+    with translated(), psycopg.connect(address, autocommit=True) as connection:
+        return _count(connection, schema)
+
+
+def _count(connection: psycopg.Connection[tuple[int]], schema: str) -> int:
+    row = connection.execute(_COUNT, {"schema": schema}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _services(factory: "Factory") -> list[str]:
+    return factory.definitions.names("linkedService")
+
+
+def _address(factory: "Factory", name: str) -> str:
+    """Return the address of a linked service; nothing where it is no PostgreSQL, or cannot be opened here."""
+    try:
+        found = factory.connect(name)
+    except ManaraError:
+        return ""
+    return found.address if isinstance(found, PostgresDatabase) else ""
+
+
+def _program(name: str) -> str:
+    """Return the path of a program of PostgreSQL, the newest that there is."""
+    places = [str(folder) for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)]
+    found = shutil.which(name, path=os.pathsep.join([*places, os.environ.get("PATH", "")]))
+    if found is None:
+        raise WrongDefinition(
+            f"There is no {name} on this machine.", advice="Install PostgreSQL's client, as new as the server."
+        )
+    return found
+
+
+def _version(folder: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", folder.parent.name))
+
+
+def _schema(address: str) -> str:
+    found = _SEARCH_PATH.search(str(conninfo_to_dict(address).get("options") or ""))
+    return found[1].strip('"') if found else ""
+
+
+def _public(address: str) -> str:
+    """Return the address without its password: other users see what a program is called with."""
+    told = {key: value for key, value in conninfo_to_dict(address).items() if key != "password" and value is not None}
+    return make_conninfo("", **told)
+
+
+def _environment(address: str) -> dict[str, str]:
+    password = conninfo_to_dict(address).get("password")
+    return os.environ | ({"PGPASSWORD": str(password)} if password else {})
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0].removeprefix("pg_dump: error: ").removeprefix("pg_restore: error: ") if lines else "it says nothing"
