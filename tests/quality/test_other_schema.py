@@ -55,6 +55,10 @@ def test_a_text_that_postgresql_cannot_keep_is_refused_and_kept_whole_in_quarant
     (row,) = quarantine.read_quarantine(gate.warehouse)
     assert row.payload == {"code": "b\0", "note": "odd\0odd"}
     assert "note 'odd\u2400odd' has a length of 7, must have at most 5" in row.reasons
+    spelt = {"code": "c", "note": r'it says \u0000 and "\\n"'}
+    gate.take(text, [spelt], origin="b.csv")
+    (row,) = [each for each in quarantine.read_quarantine(gate.warehouse) if each.origin == "b.csv"]
+    assert (row.payload, spelt["note"] in row.reasons[0]) == (spelt, True)
 
 
 @pytest.mark.parametrize("gate", ["postgres"], indirect=True)

@@ -16,7 +16,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from manara.connectors.databases.postgres import PostgresDatabase
 from manara.connectors.databases.postgres_errors import translated
-from manara.errors import Conflict, ManaraError, NotFound, WrongDefinition
+from manara.errors import Conflict, NotFound, WrongDefinition
+from manara.table.dialects import dialect_of
 
 if TYPE_CHECKING:
     from manara.app import Factory
@@ -38,7 +39,9 @@ where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and n.nspname !~ '^pg_' and n.
 def in_postgres(factory: "Factory") -> list[str]:
     """Return the names of what a factory keeps in PostgreSQL: `journal`, and linked services."""
     is_there = factory.settings.store_journal.startswith(("postgresql://", "postgres://"))
-    return [*([JOURNAL] if is_there else []), *(name for name in _services(factory) if _address(factory, name))]
+    names = factory.definitions.names("linkedService")
+    kinds = {name: factory.definitions.linked_service(name).properties.type for name in names}
+    return [*([JOURNAL] if is_there else []), *(name for name in names if dialect_of(kinds[name]) == "postgres")]
 
 
 def address_of(factory: "Factory", name: str) -> str:
@@ -49,7 +52,11 @@ def address_of(factory: "Factory", name: str) -> str:
             f"'{name}' is no PostgreSQL database of the factory.",
             advice=f"Known are: {', '.join(known)}." if known else "It has none.",
         )
-    return factory.settings.store_journal if name == JOURNAL else _address(factory, name)
+    if name == JOURNAL:
+        return factory.settings.store_journal
+    database = factory.connect(name)
+    assert isinstance(database, PostgresDatabase)  # noqa: S101 # as its type says
+    return database.address
 
 
 def path_of(name: str) -> str:
@@ -116,19 +123,6 @@ def load_dump(address: str, file: Path, name: str) -> int:
 def _count(connection: psycopg.Connection[tuple[int]], schema: str) -> int:
     row = connection.execute(_COUNT, {"schema": schema}).fetchone()
     return int(row[0]) if row else 0
-
-
-def _services(factory: "Factory") -> list[str]:
-    return factory.definitions.names("linkedService")
-
-
-def _address(factory: "Factory", name: str) -> str:
-    """Return the address of a linked service; nothing where it is no PostgreSQL, or cannot be opened here."""
-    try:
-        found = factory.connect(name)
-    except ManaraError:
-        return ""
-    return found.address if isinstance(found, PostgresDatabase) else ""
 
 
 def _program(name: str) -> str:

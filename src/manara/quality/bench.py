@@ -87,7 +87,8 @@ def bring_references(passage: Passage) -> None:
         found = present[home.lower(), table]
         wanted = compiled.columns_read(passage.contract, table)
         names = [name for lower, name in found.columns.items() if wanted is None or lower in wanted]
-        query = exp.select(*(quoted(name) for name in names)).from_(exp.table_(found.name, db=home, quoted=True))
+        there = exp.table_(found.name, db=found.schema, quoted=True)
+        query = exp.select(*(quoted(name) for name in names)).from_(there)
         rows = passage.warehouse.query(sql(query, passage.tables.dialect))
         passage.bench.execute(f"CREATE SCHEMA IF NOT EXISTS {sql(exp.to_identifier(home, quoted=True))}")
         with passage.bench.register(_VIEW, rows):
@@ -106,13 +107,9 @@ def hand_over(passage: Passage, source: Mapping[str, bool]) -> None:
     _drop_handed(passage)
     _send(passage, VALUES, compiled.good_rows(passage.contract), compiled.value_columns(passage.contract))
     _send(passage, JUDGED, exp.select(ROW, "refused").from_(JUDGED), {ROW: "BIGINT", "refused": "BOOLEAN"})
-    faults = exp.select(ROW, "rule", "dimension", "severity", statements.storable("reason")).from_(FINDINGS)
-    _send(
-        passage,
-        FINDINGS,
-        faults,
-        {ROW: "BIGINT"} | dict.fromkeys(("rule", "dimension", "severity", "reason"), "VARCHAR"),
-    )
+    told = ("rule", "dimension", "severity")
+    faults = exp.select(ROW, *told, statements.storable("reason")).from_(FINDINGS)
+    _send(passage, FINDINGS, faults, {ROW: "BIGINT"} | dict.fromkeys((*told, "reason"), "VARCHAR"))
     texts = ("rules", "reasons", "payload")
     refused = exp.select("quarantine_id", ROW, *(statements.storable(name) for name in texts)).from_(REFUSED)
     _send(passage, _SENT, refused, {"quarantine_id": "VARCHAR", ROW: "BIGINT"} | dict.fromkeys(texts, "VARCHAR"))

@@ -21,8 +21,9 @@ ORDER BY table_schema, table_name, ordinal_position
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A table of the warehouse, and its columns by their names in lower case."""
+    """A table of the warehouse: its schema and name, and its columns by their names in lower case."""
 
+    schema: str
     name: str
     columns: dict[str, str] = field(default_factory=dict)
 
@@ -32,10 +33,15 @@ Present = Mapping[tuple[str, str], Found]
 
 
 def own_schema(transaction: Transaction, dialect: str) -> str:
-    """Return the schema in which tables lie that are named without one."""
+    """Return the schema in which tables lie that are named without one. Raises WrongDefinition where there is none."""
     if dialect == DUCKDB:
         return _MAIN
-    return str(transaction.query("SELECT current_schema()").read_all().to_pylist()[0]["current_schema"])
+    found = transaction.query("SELECT current_schema()").read_all().to_pylist()[0]["current_schema"]
+    if found is None:
+        raise WrongDefinition(
+            "The warehouse has no schema to put tables in.", advice="Make the one that its linked service names."
+        )
+    return str(found)
 
 
 def present_tables(transaction: Transaction, names: Iterable[str]) -> dict[tuple[str, str], Found]:
@@ -46,7 +52,7 @@ def present_tables(transaction: Transaction, names: Iterable[str]) -> dict[tuple
         return found
     for row in transaction.query(_COLUMNS.format(names=wanted)).read_all().to_pylist():
         key = row["table_schema"].lower(), row["table_name"].lower()
-        table = found.setdefault(key, Found(name=row["table_name"]))
+        table = found.setdefault(key, Found(schema=row["table_schema"], name=row["table_name"]))
         table.columns[row["column_name"].lower()] = row["column_name"]
     return found
 
@@ -57,7 +63,7 @@ def homes_of(transaction: Transaction, contract: Contract, schema: str, good: st
     A table without a schema is looked for beside the good table, and in the warehouse's own schema, `house`. The good
     table itself is there even where it is not made yet. Raises WrongDefinition for a table that is not there.
     """
-    own = Found(name=good, columns={each.name.lower(): each.name for each in contract.properties})
+    own = Found(schema=schema, name=good, columns={each.name.lower(): each.name for each in contract.properties})
     references = [to.table for each in contract.properties for to in each.relationships]
     names = {*references, *(table.name for _, table in compiled.tables_read(contract))}
     present = {**present_tables(transaction, sorted(names)), (schema.lower(), good.lower()): own}

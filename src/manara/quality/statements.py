@@ -64,14 +64,16 @@ def source_payloads(source: Mapping[str, bool], rows: Sequence[int]) -> exp.Expr
 
 def storable(column: str) -> exp.Expr:
     """Return a column of REFUSED or FINDINGS as a text that every warehouse can keep: NUL as its picture, U+2400."""
-    text = as_type(quoted(column), "VARCHAR") if column == "payload" else quoted(column)
-    if column in ("rules", "reasons"):
-        text = as_type(exp.Anonymous(this="to_json", expressions=[text]), "VARCHAR")
-        nul: exp.Expr = literal(r"\u0000")
-    else:
-        nul = exp.Anonymous(this="chr", expressions=[exp.Literal.number(0)])
-    kept = text if column == "payload" else exp.Anonymous(this="replace", expressions=[text, nul, literal("\u2400")])
-    return exp.alias_(kept, column, quoted=True)
+    return exp.alias_(sqlglot.parse_one(_STORABLE.get(column, _STORABLE_TEXT), dialect="duckdb"), column, quoted=True)
+
+
+_STORABLE_TEXT = "replace(reason, chr(0), '\u2400')"
+_STORABLE = {
+    "payload": "CAST(payload AS VARCHAR)",
+    "rules": "CAST(to_json(list_transform(rules, each -> replace(each, chr(0), '\u2400'))) AS VARCHAR)",
+    "reasons": "CAST(to_json(list_transform(reasons, each -> replace(each, chr(0), '\u2400'))) AS VARCHAR)",
+}
+"""JSON spells NUL in letters, so that a payload may hold one."""
 
 
 def temporary_columns(name: str, kinds: Mapping[str, str]) -> exp.Expr:
