@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from manara.errors import Fault, Faults, WrongDefinition
 from manara.plugin.activity import ACTIVITIES, CHECKERS
 from manara.plugin.connection import CONNECTORS, Connection, Database, LinkedServiceGiven
-from manara.plugin.dataset import DATASETS, DatasetGiven, Tally
+from manara.plugin.dataset import DATASETS, Dataset, DatasetGiven, Tally
 from manara.resources.check import Known, check, check_pipeline
 from manara.resources.factory import read_factory
 from manara.resources.parameters import bind_parameters, open_values
@@ -202,9 +202,13 @@ class Factory:
         """Return a linked service, or what stands in for it on this machine, opened. Raises NotFound."""
         return self._binder().connect({"referenceName": linked_service})
 
+    def dataset(self, name: str) -> Dataset:
+        """Return a dataset of the factory, opened. Raises NotFound for an unknown one."""
+        return self._binder().dataset({"referenceName": name})
+
     def read_dataset(self, name: str) -> "pa.RecordBatchReader":
         """Return the rows of a dataset of the factory, without parameters. Raises NotFound for an unknown one."""
-        return self._binder().dataset({"referenceName": name}).read({}, Tally())
+        return self.dataset(name).read({}, Tally())
 
     def _binder(self) -> Binder:
         """Return what opens the factory's linked services and datasets outside a run."""

@@ -12,6 +12,7 @@ from manara.cli.audit import audit
 from manara.cli.backup import backup, backups, restore, restore_database
 from manara.cli.catalog import catalog
 from manara.cli.identity import identity
+from manara.cli.lake import lake
 from manara.cli.lineage import lineage
 from manara.cli.moving import bring, export
 from manara.cli.pack import pack
@@ -48,6 +49,7 @@ cli.add_typer(bring, name="import")
 cli.add_typer(store, name="store")
 cli.add_typer(trigger, name="trigger")
 cli.add_typer(catalog, name="catalog")
+cli.add_typer(lake, name="lake")
 cli.add_typer(lineage, name="lineage")
 cli.add_typer(pack, name="pack")
 cli.add_typer(quarantine, name="quarantine")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from manara.errors import BadRows, ManaraError, NotFound
@@ -173,6 +174,39 @@ class ByParts(Protocol):
         """Return what writes each of the source's files, in order; None where all of them go into one.
 
         The same names give the same targets, so that every attempt writes the same files.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a table: what made it, when, which run of ours did, and how many rows and files it brought or took.
+
+    Figures that the table does not tell are None.
+    """
+
+    number: int
+    made: datetime
+    operation: str
+    run_id: str = ""
+    rows_added: int | None = None
+    files_added: int | None = None
+    files_removed: int | None = None
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A table that keeps its versions, and is to be tidied up now and then."""
+
+    def versions(self) -> list[Version]:
+        """Return the versions, the newest first. Raises SourceMissing where there is no table."""
+
+    def compact(self) -> tuple[int, int]:
+        """Bring small files together, as a version of its own; return how many files went, and how many came."""
+
+    def vacuum(self, keep_days: int, *, really: bool) -> list[str]:
+        """Remove files that no version of the last days needs, and return them; unless `really`, only return them.
+
+        Older versions cannot be read from then on. Raises WrongDefinition for fewer days than a table allows.
         """
 
 

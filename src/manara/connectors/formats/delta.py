@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,11 +13,13 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, SchemaMismatchError, TableNotFoundError
 
 from manara.connectors.file_facts import interim_type, metadata
+from manara.connectors.formats import delta_upkeep
+from manara.connectors.formats.delta_upkeep import RUN
 from manara.connectors.selection import Settings, join, location, store_of
 from manara.connectors.stores.remote import Lake, RemoteStore
 from manara.errors import BadRows, Conflict, ManaraError, NotAllowed, SourceMissing, Transient, WrongDefinition
 from manara.plugin.connection import Mark
-from manara.plugin.dataset import DatasetGiven, Tally, dataset
+from manara.plugin.dataset import DatasetGiven, Tally, Version, dataset
 from manara.registry import near
 from manara.secret import masked
 
@@ -26,6 +28,9 @@ _STEP = "manara.step"
 _FORBIDDEN = re.compile(r"\b40[13]\b|AccessDenied|SignatureDoesNotMatch|Forbidden|Unauthorized")
 _PATIENCE = {"timeout": "120s", "max_retries": "5", "retry_timeout": "60s"}
 _DELTAS = (DeltaError, OSError, ValueError, pa.ArrowException)
+
+
+_T = TypeVar("_T")
 
 
 @dataset("Delta", can={"read", "write", "upsert", "list"})
@@ -79,8 +84,11 @@ class DeltaDataset:
         if (table := self._if_there()) and table.transaction_version(step) is not None:
             return _restored(table, step, tally)
         stream = _Stream(rows, tally)
+        commit = CommitProperties(
+            custom_metadata={_STEP: step, RUN: mark.run_id}, app_transactions=[Transaction(step, 1, None)]
+        )
         try:
-            self._commit(_BEHAVIOURS[told], settings, stream, table, step)
+            self._commit(_BEHAVIOURS[told], settings, stream, table, commit)
         except BaseException as error:
             # What broke the stream of rows comes back wrapped.
             if stream.error:
@@ -93,9 +101,13 @@ class DeltaDataset:
         return {"deltaVersion": self._open().version()}
 
     def _commit(
-        self, behaviour: str, settings: Settings, stream: "_Stream", table: DeltaTable | None, step: str
+        self,
+        behaviour: str,
+        settings: Settings,
+        stream: "_Stream",
+        table: DeltaTable | None,
+        commit: CommitProperties,
     ) -> None:
-        commit = CommitProperties(custom_metadata={_STEP: step}, app_transactions=[Transaction(step, 1, None)])
         if behaviour == "upsert":
             keys, incoming = self._checked(settings, stream)
             if table is not None:
@@ -146,6 +158,23 @@ class DeltaDataset:
                 code="UserErrorInvalidUpsertKey",
             )
         return keys, rows
+
+    def versions(self) -> list[Version]:
+        return delta_upkeep.versions(self._table({}))
+
+    def compact(self) -> tuple[int, int]:
+        return self._tidied(delta_upkeep.compact)
+
+    def vacuum(self, keep_days: int, *, really: bool) -> list[str]:
+        return self._tidied(lambda table: delta_upkeep.vacuum(table, keep_days, really=really))
+
+    def _tidied(self, work: Callable[[DeltaTable], _T]) -> _T:
+        self._lake(writes=True)
+        table = self._table({})
+        try:
+            return work(table)
+        except _DELTAS as error:
+            raise self._told(error) from error
 
     def metadata(self, fields: Sequence[str]) -> dict[str, Any]:
         table = self._if_there()
