@@ -5,7 +5,7 @@ from tests.warehouse.conftest import SUBJECT, Star
 from tests.warehouse.test_dimension import ONE
 
 from manara.errors import Faults, WrongDefinition
-from manara.warehouse.subject import read_subject
+from manara.warehouse.subject import read_subject, standard_text
 from manara.warehouse.tables import plan, unused
 
 GEOGRAPHY = """
@@ -28,6 +28,42 @@ def test_a_conformed_dimension_is_that_of_the_other_subject_area() -> None:
     text = "subject: nutrition\ndimensions:\n  - {name: place, conformed: geography}\n"
     subject = read_subject(text, "subject/nutrition.yaml", {"geography": GEOGRAPHY})
     assert subject.dimension("place").columns == ["pcode", "title"]
+
+
+SURVEY = """
+subject: survey
+dimensions: [{name: place, conformed: standard}, {name: indicator, conformed: standard}]
+facts:
+  - name: value
+    grain: one indicator in one place in one period
+    key: [place, indicator, period]
+    roles:
+      - {name: place, dimension: place, from: [pcode]}
+      - {name: indicator, dimension: indicator, from: [indicator_code]}
+      - {name: period, dimension: period, from: [period]}
+    measures: [{name: value, type: number, additivity: non-additive}]
+"""
+
+
+def test_the_standard_dimensions_are_there_to_be_shared(star: Star) -> None:
+    star.subject = SURVEY
+    (first, second) = ({"pcode": "MW101", "name": "Chitipa", "parent_pcode": parent} for parent in ("MW1", "MW9"))
+    rest = {"level": 2, "country_iso3": "MWI", "country_unicef": "2690", "latitude": None, "longitude": None}
+    for row in (first, second):
+        star.dimension([{**row, **rest}], name="place")
+    versions = star.query("select parent_pcode, is_current from dim_place where place_key > 0 order by valid_from")
+    assert [tuple(row.values()) for row in versions] == [("MW1", False), ("MW9", True)]
+    value = "select 'MW101' as pcode, 'NT_ANT' as indicator_code, '2024' as period, 35.5 as value"
+    output = star.ask("LoadFact", fact="value", query=value)
+    assert (output["rowsInserted"], output["inferred"]) == (1, {"place": 0, "indicator": 1})
+
+
+def test_every_standard_dimension_is_in_order_and_a_factory_may_have_its_own() -> None:
+    names = [each.name for each in read_subject(standard_text(), "standard.yaml").dimensions]
+    assert names == ["place", "facility", "item", "indicator", "population_group", "source"]
+    own = {"standard": GEOGRAPHY.replace("subject: geography", "subject: standard")}
+    text = "subject: s\ndimensions: [{name: place, conformed: standard}]"
+    assert read_subject(text, "subject/s.yaml", own).dimension("place").columns == ["pcode", "title"]
 
 
 FACT = """
@@ -61,6 +97,8 @@ WRONG: list[tuple[str, dict[str, str], str]] = [
     ("subject: s\ndimensions: [{name: p, conformed: geography}]", {"geography": GEOGRAPHY}, "does not declare"),
     ("subject: s\ndimensions: [{name: place, conformed: geography, key: [x]}]", {"geography": GEOGRAPHY},
      "is declared otherwise in 'geography'. Leave out key and attributes here."),
+    (SURVEY.replace("from: [pcode]", "from: [pcode, level]"), {}, "The key of 'place' has 1 parts, not 2."),
+    (SURVEY.replace("conformed: standard", "conformed: standart"), {}, "Did you mean 'standard'?"),
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ The terms are Kimball's (The Data Warehouse Toolkit, third edition): grain, role
 slowly changing attributes of type 1 (`history: 1`, overwritten) and type 2 (a new row for each version).
 """
 
+import importlib.resources
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -38,6 +39,9 @@ from manara.registry import near
 DATE, PERIOD = "date", "period"
 GIVEN = frozenset({DATE, PERIOD})
 """The dimensions of days and of periods, which every subject area has without declaring them."""
+
+STANDARD = "standard"
+"""The subject area that comes with Manara: dimensions for every other to share."""
 
 _TYPES = {
     "string": "TEXT", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE",
@@ -199,6 +203,8 @@ class Subject(Part):
 def read_subject(text: str, file: str, others: Mapping[str, str] | None = None) -> Subject:
     """Return the subject area of a file, with conformed dimensions filled in from `others` (texts by name).
 
+    The one called `standard` comes with Manara, where the factory has none of that name.
+
     Raises Faults with everything that is wrong, each with its place.
     """
     subject = _shape(text, file)
@@ -211,9 +217,20 @@ def read_subject(text: str, file: str, others: Mapping[str, str] | None = None) 
         found, fault = _conformed(each, others, f"{file} dimensions[{index}].conformed")
         faults += [fault] if fault else []
         dimensions.append(found)
+    whole = subject.model_copy(update={"dimensions": tuple(dimensions)})
+    faults = faults or [
+        Fault(file=file, path=f"facts[{index}].{where}", message=told)
+        for index, fact in enumerate(whole.facts)
+        for where, told in _role_faults(fact, {each.name: each.key for each in whole.dimensions if each.key})
+    ]
     if faults:
         raise Faults(faults)
-    return subject.model_copy(update={"dimensions": tuple(dimensions)})
+    return whole
+
+
+def standard_text() -> str:
+    """Return the subject area whose dimensions any other may share: places, facilities, items, indicators and more."""
+    return importlib.resources.files("manara.warehouse").joinpath("standard.yaml").read_text("utf-8")
 
 
 @checker("subject")
@@ -278,14 +295,17 @@ def _fact_faults(fact: Fact, subject: Subject) -> Iterator[tuple[str, str]]:
     columns = [role.column for role in fact.roles] + [each.name for each in fact.own]
     for name in _twice(columns):
         yield "measures", f"The column '{name}' is there twice."
-    keys = {each.name: each.key for each in subject.dimensions if each.conformed is None}
+    yield from _role_faults(fact, {each.name: each.key for each in subject.dimensions if each.conformed is None})
+    if fact.partition_by and fact.partition_by not in [r.name for r in fact.roles if r.dimension == DATE]:
+        yield "partitionBy", f"'{fact.partition_by}' is no role of the dimension date."
+    yield from _measure_faults(fact)
+
+
+def _role_faults(fact: Fact, keys: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
     for at, role in enumerate(fact.roles):
         wanted = len(keys.get(role.dimension, role.source)) if role.dimension not in GIVEN else 1
         if len(role.source) != wanted:
             yield f"roles[{at}].from", f"The key of '{role.dimension}' has {wanted} parts, not {len(role.source)}."
-    if fact.partition_by and fact.partition_by not in [r.name for r in fact.roles if r.dimension == DATE]:
-        yield "partitionBy", f"'{fact.partition_by}' is no role of the dimension date."
-    yield from _measure_faults(fact)
 
 
 def _measure_faults(fact: Fact) -> Iterator[tuple[str, str]]:
@@ -300,9 +320,11 @@ def _measure_faults(fact: Fact) -> Iterator[tuple[str, str]]:
 def _conformed(dimension: Dimension, others: Mapping[str, str], place: str) -> tuple[Dimension, Fault | None]:
     """Return the dimension as the other subject area declares it, and the fault where that cannot be."""
     named = str(dimension.conformed)
+    if named not in others and named == STANDARD:
+        others = {STANDARD: standard_text()}
     if named not in others:
         told = f"There is no subject area '{named}'."
-        return dimension, Fault(file=place, path="", message=told, advice=near(named, others))
+        return dimension, Fault(file=place, path="", message=told, advice=near(named, [*others, STANDARD]))
     declared = {each.name: each for each in _shape(others[named], f"subject/{named}.yaml").dimensions}
     if dimension.name not in declared or declared[dimension.name].conformed is not None:
         told = f"The subject area '{named}' does not declare the dimension '{dimension.name}'."
