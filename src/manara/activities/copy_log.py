@@ -29,10 +29,10 @@ _SPELT, _BY_SINK = ".rows", ".sink"
 class CopyLog:
     """The log of one copy.
 
-    It is written below the factory's `data/refused/`, in the folder of the run, one line as soon as a row is refused:
-    it is whole before the sink commits, whatever happens then. Beside it stand the texts of the refused rows, spelt as
-    in the source with its header, so that they can be mended and read again. Where the copy names a place for its log,
-    both are copied there at the end; a step that is done again after its commit copies what the first attempt wrote.
+    It is written below the factory's `data/refused/`, in the folder of the run, as rows are refused: it is whole, and
+    safe on the disk, before the sink commits. Beside it stand the texts of the refused rows, spelt as in the source
+    with its header, so that they can be mended and read again. Where the copy names a place for its log, both are
+    copied there at the end; a step that is done again after its commit copies what the first attempt wrote.
     """
 
     def __init__(self, given: Given, place: LogPlace | None) -> None:
@@ -58,26 +58,34 @@ class CopyLog:
                 self._rows[path] = self._opened(path, spelling.encoding if spelling else "utf-8")
                 self._rows[path].write(spelling.head if spelling else "")
             self._rows[path].write(row.text + (spelling.end if spelling else "\n"))
-            self._rows[path].flush()
+            if spelling is None:  # the sink refuses rows to its very end, when nobody calls `sync` any more
+                self._flush()
 
     def leave_out(self, file: str, reason: str) -> None:
         """Write down a file that is left out."""
         with self._lock:
             self._line("Warning", _FILE_SKIP, file, reason)
+            self._flush()
 
     def copied(self, file: str) -> None:
         """Write down a file that was copied, where the copy asks for that."""
         if self._place and self._place.all_files:
             with self._lock:
                 self._line("Info", _FILE_READ, file, "The file was read to its end.")
+                self._flush()
 
     def sync(self) -> None:
         """Make sure that what was written so far outlives a loss of power."""
         with self._lock:
+            self._flush()
             for file in (self._log, *self._rows.values()):
                 if file:
-                    file.flush()
                     os.fsync(file.fileno())
+
+    def _flush(self) -> None:
+        for file in (self._log, *self._rows.values()):
+            if file:
+                file.flush()
 
     def close(self) -> None:
         """End the files; what is written is whole with every line, so this only lets go of them."""
@@ -128,7 +136,6 @@ class CopyLog:
             self._log = self._opened(self._folder / f"{self._stem}.csv", "utf-8")
             self._log.write(_csv(_HEADER))
         self._log.write(_csv((clock.now().strftime("%Y-%m-%d %H:%M:%S.%f"), level, operation, item, message)))
-        self._log.flush()
 
     def _by_sink(self) -> Path:
         return self._folder / f"{self._stem}{_BY_SINK}.txt"
