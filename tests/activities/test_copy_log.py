@@ -1,6 +1,7 @@
 """What a copy leaves out is written down, and can be mended and read again."""
 
 import csv as csv_files
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -167,3 +168,12 @@ def test_what_the_table_refuses_is_told_by_its_line_in_the_source(place: Place) 
     assert lines == {1: 2, 2: 3, 3: 4, 4: 6}
     reasons = {row["row"]: row["reason"] for row in output["skippedRows"]}
     assert reasons[4] == "'never' does not fit the column 'day' (table t)"
+
+
+@pytest.mark.parametrize("bad", [[0], [1_999], [0, 1, 1_999], [700, 701], range(0, 2_000, 3), range(2_000)])
+def test_the_others_stay_in_their_order_however_many_rows_are_left_out(place: Place, bad: Sequence[int]) -> None:
+    left_out = set(bad)
+    place.write("in.csv", "id,qty\n" + "".join(f"{n},{'x' if n in left_out else n}\n" for n in range(2_000)))
+    place.copy(csv("in.csv"), files("Parquet", "out.parquet"), **SKIP, **TYPED)
+    kept = [n for n in range(2_000) if n not in left_out]
+    assert place.read(files("Parquet", "out.parquet")).to_pydict() == {"id": [str(n) for n in kept], "qty": kept}
