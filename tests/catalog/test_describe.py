@@ -67,6 +67,14 @@ def test_the_owner_comes_from_the_contract(told: Told, team: Any, owner: str) ->
     assert Catalog(told.history, factory).find("t").owner == owner
 
 
+def test_a_shared_dimension_is_told_as_it_is_declared_elsewhere(told: Told) -> None:
+    subject = {"subject": "survey", "dimensions": [{"name": "place", "conformed": "standard"}]}
+    factory = made_factory(Path(), {}, local={}, more={("subject", "survey.yaml"): json.dumps(subject)})
+    columns = Catalog(told.history, factory).find("dim_place").columns
+    assert [column.name for column in columns if column.is_key] == ["pcode"]
+    assert "parent_pcode" in [column.name for column in columns]
+
+
 def test_what_is_not_there_is_named(catalog: Catalog) -> None:
     with pytest.raises(NotFound, match="no 'facilty'") as caught:
         catalog.find("facilty")

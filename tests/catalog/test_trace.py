@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from tests.catalog.conftest import Told
 
-from manara.catalog.trace import Trail
+from manara.catalog.trail import Trail
 from manara.errors import NotFound, WrongDefinition
 from manara.plugin.lineage import Asset
 

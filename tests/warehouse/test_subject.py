@@ -5,7 +5,8 @@ from tests.warehouse.conftest import SUBJECT, Star
 from tests.warehouse.test_dimension import ONE
 
 from manara.errors import Faults, WrongDefinition
-from manara.warehouse.subject import read_subject, standard_text
+from manara.resources.factory import standard_subject
+from manara.warehouse.subject import read_subject
 from manara.warehouse.tables import plan, unused
 
 GEOGRAPHY = """
@@ -59,7 +60,7 @@ def test_the_standard_dimensions_are_there_to_be_shared(star: Star) -> None:
 
 
 def test_every_standard_dimension_is_in_order_and_a_factory_may_have_its_own() -> None:
-    names = [each.name for each in read_subject(standard_text(), "standard.yaml").dimensions]
+    names = [each.name for each in read_subject(standard_subject(), "standard.yaml").dimensions]
     assert names == ["place", "facility", "item", "indicator", "population_group", "source"]
     own = {"standard": GEOGRAPHY.replace("subject: geography", "subject: standard")}
     text = "subject: s\ndimensions: [{name: place, conformed: standard}]"

@@ -7,7 +7,7 @@ from typing import Any
 
 from manara.catalog.graph import family
 from manara.catalog.history import History, Work, key_of
-from manara.catalog.promise import documents, properties_of
+from manara.catalog.promise import conformed, documents, properties_of
 from manara.clock import stamp
 from manara.errors import NotFound, WrongDefinition
 from manara.plugin.lineage import Asset
@@ -120,6 +120,7 @@ class Catalog:
             for kind, prefix in (("dimensions", "dim_"), ("facts", "fact_")):
                 for one in subject.get(kind) or ():
                     if isinstance(one, dict) and one.get("name"):
+                        one = conformed(factory, one)  # noqa: PLW2901
                         table = str(one.get("table") or f"{prefix}{one['name']}")
                         entry = self._entry(Asset(namespace=home, name=table), "table")
                         entry.description = str(one.get("description") or one.get("grain") or "")

@@ -26,6 +26,19 @@ def documents(factory: Factory, kind: str) -> dict[str, dict[str, Any]]:
     return found
 
 
+def conformed(factory: Factory, dimension: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a dimension as the subject area declares it that it conforms to; as it is, where that is not known."""
+    if not dimension.get("conformed"):
+        return dimension
+    try:
+        other = yaml.safe_load(factory.text("subject", str(dimension["conformed"])))
+    except (yaml.YAMLError, NotFound):
+        return dimension
+    declared = other.get("dimensions") if isinstance(other, dict) else None
+    found = (one for one in declared or () if isinstance(one, dict) and one.get("name") == dimension.get("name"))
+    return next(found, dimension)
+
+
 def properties_of(contract: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the columns that a contract promises of its table."""
     schema = contract.get("schema")

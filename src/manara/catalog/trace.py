@@ -1,16 +1,16 @@
 """From a row of the warehouse back to the lines of the files that it was made from."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from sqlglot import exp
 
 from manara.catalog.correction import corrections_of
 from manara.catalog.history import History, Work, key_of
-from manara.catalog.promise import documents
 from manara.catalog.source_line import Record, parquet_row, record_of
+from manara.catalog.star_rows import keys_of, source_key
+from manara.catalog.trail import Line, Row, Trail, merged
 from manara.errors import ManaraError, NotFound, WrongDefinition
 from manara.plugin.connection import Connection, Database, Store
 from manara.plugin.lineage import Asset
@@ -24,67 +24,6 @@ _MOST_ROWS = 12
 _MOST_DEEP = 12
 _QUERIES = ("sqlReaderQuery", "query", "oracleReaderQuery")
 _LOADED = ("LoadFact", "LoadDimension")
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A line of a source file: where the file is, where it is kept as it came, and the record, if it is at hand."""
-
-    file: Asset
-    kept: Asset | None
-    row: int
-    run_id: str
-    record: Record | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the line as JSON."""
-        return {
-            "namespace": self.file.namespace,
-            "file": self.file.name,
-            "kept": self.kept.name if self.kept else None,
-            "row": self.row,
-            "line": self.record.line if self.record else None,
-            "text": self.record.text if self.record else None,
-            "run": self.run_id,
-        }
-
-
-@dataclass(slots=True, kw_only=True)
-class Trail:
-    """Rows of a table on the way back: how they were found, the lines they came from, and what stands behind them."""
-
-    asset: Asset
-    column: str
-    by: str
-    rows: list[Row]
-    total: int
-    lines: list[Line] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    behind: "list[Trail]" = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the trail as JSON."""
-        return {
-            "namespace": self.asset.namespace,
-            "name": self.asset.name,
-            "column": self.column,
-            "by": self.by,
-            "rows": [json.loads(json.dumps(dict(row), default=str)) for row in self.rows],
-            "total": self.total,
-            "lines": [line.as_json() for line in self.lines],
-            "notes": self.notes,
-            "from": [one.as_json() for one in self.behind],
-        }
-
-    def all_lines(self) -> Iterator[Line]:
-        """Yield the lines of the whole trail, each once."""
-        seen: set[tuple[str, int]] = set()
-        for line in (*self.lines, *(line for one in self.behind for line in one.all_lines())):
-            if (line.file.name, line.row) not in seen:
-                seen.add((line.file.name, line.row))
-                yield line
 
 
 class Tracer:
@@ -119,7 +58,8 @@ class Tracer:
     def only_key(self, table: Asset) -> str:
         """Return the column that alone tells rows apart, as far as the definitions say. Raises WrongDefinition."""
         names = self._database(table).columns(_table(table))
-        keys = [name for name in names if name.lower() in self._keys(table)]
+        declared = keys_of(self._history.definitions(""), table)
+        keys = [name for name in names if name.lower() in declared]
         if len(keys) == 1:
             return keys[0]
         first = [name for name in names if name.lower().endswith(("_id", "_key")) or name.lower() == "id"]
@@ -127,21 +67,6 @@ class Tracer:
         raise WrongDefinition(
             f"{table.name} has no single key that is known.", advice=f"Name the columns: --row {told}"
         )
-
-    def _keys(self, table: Asset) -> list[str]:
-        """Return the columns that a contract or a subject area declares as the key of a table, in small letters."""
-        factory = self._history.definitions("")
-        for contract in documents(factory, "contract").values():
-            for schema in contract.get("schema") or ():
-                if isinstance(schema, Mapping) and str(schema.get("name")).lower() == table.name.lower():
-                    found = [one for one in schema.get("properties") or () if one.get("primaryKey")]
-                    return [str(one["name"]).lower() for one in found]
-        for subject in documents(factory, "subject").values():
-            for kind, prefix in (("facts", "fact_"), ("dimensions", "dim_")):
-                for one in subject.get(kind) or ():
-                    if table.name.lower() in {f"{prefix}{one.get('name')}", str(one.get("table", "")).lower()}:
-                        return [each for each, _ in _key_columns(one)]
-        return []
 
     def _trail(self, asset: Asset, rows: Sequence[Row], total: int, column: str, by: str, depth: int) -> Trail:
         trail = Trail(asset=asset, column=column, by=by, rows=list(rows), total=total)
@@ -163,7 +88,7 @@ class Tracer:
                 self._to_origin(row, column, trail, depth)
             elif not found:
                 self._by_columns(asset, row, column, writers, depth, trail)
-        trail.behind = _merged(trail.behind)
+        trail.behind = merged(trail.behind)
         if not writers:
             trail.notes.append("No run is known that wrote this table.")
         return trail
@@ -197,7 +122,9 @@ class Tracer:
         factory = self._history.definitions(work.group_id)
         if work.type in _LOADED:
             text = _text_of(work.input, factory.text)
-            values, wanted = self._star_row(asset, row, column, work)
+            values, wanted = source_key(
+                factory, row, column, work, lambda query: self._fetched(database, query.sql(database.dialect))[0]
+            )
             return behind_query(text, database.dialect, database.columns, values, wanted) if text and values else []
         if work.type != "Script":
             return []
@@ -209,39 +136,6 @@ class Tracer:
         texts = [_text_of(one, factory.text) for one in work.input.get("scripts") or ()]
         kept = {name: value for name, value in row.items() if name not in (ORIGIN, ROW, RUN)}
         return rows_behind(texts, database.dialect, database.columns, table=asset.name, row=kept, wanted=column)
-
-    def _star_row(self, asset: Asset, row: Row, column: str, work: Work) -> tuple[dict[str, Any], str]:
-        """Return the key of a row of the star as the columns of the query that it was loaded from."""
-        subject = documents(self._history.definitions(work.group_id), "subject").get(str(work.input["subject"]), {})
-        if work.type == "LoadDimension":
-            one = _named(subject.get("dimensions"), work.input.get("dimension"))
-            renamed = work.input.get("columns") or {}
-            keys = [str(name) for name in one.get("key") or ()]
-            return {str(renamed.get(name, name)): row.get(name) for name in keys}, column
-        fact = _named(subject.get("facts"), work.input.get("fact"))
-        roles = {str(role["name"]): role for role in fact.get("roles") or ()}
-        values: dict[str, Any] = {}
-        for name in fact.get("key") or ():
-            if name in roles:
-                values |= self._member(asset, row, roles[name], subject)
-            else:
-                values[str(name)] = row.get(str(name))
-        is_role = any(column == f"{name}_key" for name in roles)
-        return values, "" if is_role else column
-
-    def _member(self, asset: Asset, row: Row, role: Mapping[str, Any], subject: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the natural key of the member that a surrogate key stands for, under the names of the rows."""
-        declared = _named(subject.get("dimensions"), role.get("dimension"))
-        names = [str(name) for name in declared.get("key") or ()]
-        value = row.get(f"{role['name']}_key")
-        given = [str(name) for name in role.get("from") or ()]
-        if not names or value is None:
-            return {name: row[name] for name in given if row.get(name) is not None}
-        table = exp.to_table(str(declared.get("table") or f"dim_{declared['name']}"))
-        query = exp.select(*(exp.column(name, quoted=True) for name in names)).from_(table)
-        query = query.where(exp.column(f"{declared['name']}_key").eq(exp.convert(value)))
-        rows, _ = self._fetched(self._database(asset), query.sql(self._database(asset).dialect))
-        return dict(zip(given, rows[0].values(), strict=False)) if rows else {}
 
     def _reached(
         self, asset: Asset, part: Behind, column: str, work: Work, depth: int, trail: Trail, made: Asset | None = None
@@ -414,29 +308,3 @@ def _text_of(told: Mapping[str, Any], text: Callable[[str, str], str]) -> str:
     """Return the SQL that an activity ran: its own, or that of a file of the factory."""
     path = told.get("scriptPath")
     return text("script", str(path)) if path else str(told.get("text") or told.get("query") or "")
-
-
-def _named(found: Any, name: Any) -> Mapping[str, Any]:
-    return next((one for one in found or () if isinstance(one, Mapping) and one.get("name") == name), {})
-
-
-def _key_columns(declared: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    roles = {str(role.get("name")) for role in declared.get("roles") or ()}
-    for name in declared.get("key") or ():
-        yield (f"{name}_key" if name in roles else str(name)).lower(), str(name)
-
-
-def _merged(found: Sequence[Trail]) -> list[Trail]:
-    """Return trails with one for each table and column: the rows of all."""
-    merged: dict[tuple[tuple[str, str], str], Trail] = {}
-    for one in found:
-        held = merged.setdefault((key_of(one.asset), one.column), one)
-        if held is not one:
-            known = {json.dumps(dict(row), default=str) for row in held.rows}
-            fresh = [row for row in one.rows if json.dumps(dict(row), default=str) not in known]
-            held.rows += fresh
-            held.total = max(held.total, one.total, len(held.rows))
-            held.lines += [line for line in one.lines if line not in held.lines]
-            held.notes += [note for note in one.notes if note not in held.notes]
-            held.behind = _merged([*held.behind, *one.behind])
-    return list(merged.values())

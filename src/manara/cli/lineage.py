@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from manara.catalog.graph import Branch, Graph, Place
     from manara.catalog.history import History
-    from manara.catalog.trace import Line, Trail
+    from manara.catalog.trail import Line, Trail
     from manara.plugin.connection import Connection
 
 

@@ -1,5 +1,6 @@
 """A factory on disk: ADF's git layout read into one value, and written back as it came."""
 
+import importlib.resources
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,15 @@ class Definition:
     def data(self) -> dict[str, Any]:
         """The JSON of the file, unknown properties and all."""
         return cast("dict[str, Any]", json.loads(self.text.removeprefix("\ufeff")))
+
+
+STANDARD = "standard"
+"""The subject area that comes with Manara: dimensions for every other to share."""
+
+
+def standard_subject() -> str:
+    """Return the text of the subject area `standard`."""
+    return importlib.resources.files("manara.resources").joinpath("standard_subject.yaml").read_text("utf-8")
 
 
 @dataclass(frozen=True)
@@ -95,11 +105,15 @@ class Factory:
     def text(self, kind: str, name: str) -> str:
         """Return a file beside the JSON (`contract`, `script`) by its name, with or without its ending.
 
+        The subject area `standard` is there even where the factory has none of its own.
+
         Raises NotFound with near names.
         """
         for ending in ("", *TEXTS[kind]):
             if (kind, name + ending) in self.texts:
                 return self.texts[kind, name + ending]
+        if (kind, name) == ("subject", STANDARD):
+            return standard_subject()
         raise NotFound(f"There is no {kind} '{name}' in the factory.", advice=near(name, self.names(kind)))
 
     def snapshot(self) -> str:

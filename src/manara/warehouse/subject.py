@@ -23,7 +23,6 @@ The terms are Kimball's (The Data Warehouse Toolkit, third edition): grain, role
 slowly changing attributes of type 1 (`history: 1`, overwritten) and type 2 (a new row for each version).
 """
 
-import importlib.resources
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -35,13 +34,11 @@ from pydantic.alias_generators import to_camel
 from manara.errors import Fault, Faults, NotFound
 from manara.plugin.activity import checker
 from manara.registry import near
+from manara.resources.factory import STANDARD, standard_subject
 
 DATE, PERIOD = "date", "period"
 GIVEN = frozenset({DATE, PERIOD})
 """The dimensions of days and of periods, which every subject area has without declaring them."""
-
-STANDARD = "standard"
-"""The subject area that comes with Manara: dimensions for every other to share."""
 
 _TYPES = {
     "string": "TEXT", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE",
@@ -228,11 +225,6 @@ def read_subject(text: str, file: str, others: Mapping[str, str] | None = None) 
     return whole
 
 
-def standard_text() -> str:
-    """Return the subject area whose dimensions any other may share: places, facilities, items, indicators and more."""
-    return importlib.resources.files("manara.warehouse").joinpath("standard.yaml").read_text("utf-8")
-
-
 @checker("subject")
 def check_subject(text: str, file: str) -> None:
     """Raise Faults where the text is no subject area: what `manara validate` asks of each file in `subject/`."""
@@ -321,7 +313,7 @@ def _conformed(dimension: Dimension, others: Mapping[str, str], place: str) -> t
     """Return the dimension as the other subject area declares it, and the fault where that cannot be."""
     named = str(dimension.conformed)
     if named not in others and named == STANDARD:
-        others = {STANDARD: standard_text()}
+        others = {STANDARD: standard_subject()}
     if named not in others:
         told = f"There is no subject area '{named}'."
         return dimension, Fault(file=place, path="", message=told, advice=near(named, [*others, STANDARD]))
