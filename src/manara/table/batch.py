@@ -25,6 +25,9 @@ _QUIET = re.compile(
 )  # fmt: skip
 _TRANSACTION = re.compile(r"(begin|commit)(\s+(tran|transaction)\b.*)?$", re.IGNORECASE | re.DOTALL)
 _USED = re.compile(r"\$(\w+)")
+_MADE = re.compile(r"exec(?:ute)?\s*\((.*)\)\s*;?", re.IGNORECASE | re.DOTALL)
+"""EXEC with a text in parentheses, not a procedure."""
+_DEEPEST = 32
 
 
 class Runner(Catalog, Protocol):
@@ -89,6 +92,7 @@ class Batch:
     logs: list[str] = field(default_factory=list)
     _changed: int = 0
     _ended: bool = False
+    _depth: int = 0
 
     def run(self, text: str) -> None:
         """Run all statements in order. Raises WrongDefinition for what cannot be translated."""
@@ -195,13 +199,15 @@ class Batch:
                 self.values[name] = rows.column(index)[rows.num_rows - 1].as_py()
 
     def _call(self, part: Plain) -> None:
+        if made := _MADE.fullmatch(part.text.strip()):
+            self._run_made(self._value(tree_of(f"SELECT {made[1]}"), part.text), {}, part.text)
+            return
         tree = tree_of(part.text)
-        if (
-            not isinstance(tree, exp.Execute)
-            or not isinstance(tree.this, exp.Table)
-            or tree.this.name == "sp_executesql"
-        ):
-            refuse(part.text, "a statement that is made while it runs")
+        if not isinstance(tree, exp.Execute) or not isinstance(tree.this, exp.Table):
+            refuse(part.text, "a call that cannot be read")
+        if tree.this.name.lower() == "sp_executesql":
+            self._call_made(tree, part.text)
+            return
         named, placed = {}, []
         for one in tree.expressions:
             if isinstance(one, exp.Alias):
@@ -214,6 +220,36 @@ class Batch:
                 placed.append(value)
         name = ".".join(piece.name for piece in tree.this.parts)
         self.run_procedure(name, named, placed)
+
+    def _call_made(self, tree: exp.Execute, text: str) -> None:
+        """Run the statement that sp_executesql is given, with its own parameters only."""
+        told = list(tree.expressions)
+        if any(isinstance(one, exp.Alias) for one in told):
+            refuse(text, "an OUTPUT parameter")
+        trees = [one.expression if isinstance(one, exp.EQ) else one for one in told]
+        given = [self._value(exp.select(tree.copy()), text) for tree in trees]
+        told_of = str(given[1]) if len(given) > 1 else ""
+        if re.search(r"\bout(put)?\b", told_of, re.IGNORECASE):
+            refuse(text, "an OUTPUT parameter")
+        declared = re.findall(r"@(\w+)", told_of)
+        named = [
+            one.this.name if isinstance(one, exp.EQ) else (declared[at : at + 1] or [""])[0]
+            for at, one in enumerate(told[2:])
+        ]
+        self._run_made(given[0] if given else None, dict(zip(named, given[2:], strict=True)), text)
+
+    def _run_made(self, made: Any, values: Values, text: str) -> None:
+        """Run a text of statements that the batch itself has put together; it does not see the batch's variables."""
+        if not isinstance(made, str):
+            refuse(text, "a statement that is made while it runs, and is no text")
+        if self._depth >= _DEEPEST:
+            refuse(text, f"a statement that makes statements, {_DEEPEST} deep")
+        inner = Batch(
+            written=self.written, spoken=self.spoken, runner=self.runner, rows=self.rows, count=self.count,
+            values=dict(values), procedure=self.procedure, logs=self.logs, _depth=self._depth + 1,
+        )  # fmt: skip
+        inner.run(made)
+        self._changed = inner._changed
 
     def run_procedure(self, name: str, named: Values, placed: Sequence[Any] = ()) -> None:
         """Run the script that answers a stored procedure, written in the words of the database itself."""

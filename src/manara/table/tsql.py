@@ -12,6 +12,7 @@ from manara.errors import WrongDefinition
 from manara.table.tsql_catalog import object_id, with_catalog
 from manara.table.tsql_differs import refuse_what_differs
 from manara.table.tsql_parts import refuse, shown
+from manara.table.tsql_pattern import as_regex, has_brackets
 from manara.table.tsql_types import Types
 
 
@@ -22,6 +23,8 @@ class Catalog(Protocol):
         """Return the table's columns in order, with their types in the database's SQL; nothing where there is none."""
 
 
+_MAKES_TABLE = re.compile(r"\s*create\s+table\b", re.IGNORECASE)
+_STORAGE = {"DISTRIBUTION", "CLUSTERED", "HEAP", "PARTITION"}
 _NOW = {"GETUTCDATE", "SYSDATETIME", "SYSUTCDATETIME"}
 _SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
 
@@ -29,7 +32,7 @@ _SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
 def tree_of(text: str) -> exp.Expression:
     """Return the tree of one T-SQL statement. Raises WrongDefinition where it cannot be read."""
     try:
-        found: Any = sqlglot.parse_one(text, dialect="tsql")
+        found: Any = sqlglot.parse_one(without_storage(text), dialect="tsql")
     except SqlglotError as error:
         advice = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200]
         raise WrongDefinition(
@@ -38,6 +41,26 @@ def tree_of(text: str) -> exp.Expression:
     if found is None or isinstance(found, exp.Command):
         refuse(text, f"the command {text.split(maxsplit=1)[0].upper()}")
     return cast("exp.Expression", found)
+
+
+def without_storage(text: str) -> str:
+    """Return a CREATE TABLE without what says how Synapse stores it; any other statement as it is.
+
+    >>> without_storage("CREATE TABLE a WITH (DISTRIBUTION = HASH(id), HEAP) AS SELECT 1 AS id")
+    'CREATE TABLE a  AS SELECT 1 AS id'
+    """
+    if not _MAKES_TABLE.match(text):
+        return text
+    tokens = sqlglot.tokenize(text, dialect="tsql")
+    for at, token in enumerate(tokens[:-2]):
+        inside = tokens[at + 2].text.upper()
+        if token.text.upper() == "WITH" and tokens[at + 1].text == "(" and inside in _STORAGE:
+            depth = 0
+            for other in tokens[at + 1 :]:
+                depth += {"(": 1, ")": -1}.get(other.text, 0)
+                if depth == 0:
+                    return text[: token.start] + text[other.end + 1 :]
+    return text
 
 
 def translated(
@@ -131,6 +154,8 @@ class _Translation:
             (exp.Parameter, self._variable),
             (exp.Convert, self._converted),
             (exp.Update, _unqualified),
+            (exp.Escape, self._escaped),
+            (exp.Like, self._like),
             (exp.CurrentTimestamp, lambda _node: self._now()),
             (exp.ObjectId, self._object),
             (exp.Anonymous, self._function),
@@ -329,6 +354,23 @@ class _Translation:
         if node.kind == "INDEX":
             refuse(self._text, "an index")
         return node
+
+    def _like(self, node: exp.Like) -> exp.Expression:
+        """Return a pattern with brackets as a regular expression; one with an escape is left to `_escaped`."""
+        told = isinstance(node.expression, exp.Literal) and has_brackets(node.expression.name)
+        return node if not told or isinstance(node.parent, exp.Escape) else self._matched(node, "")
+
+    def _escaped(self, node: exp.Escape) -> exp.Expression:
+        like = node.this
+        told = isinstance(like, exp.Like) and isinstance(like.expression, exp.Literal)
+        return self._matched(like, node.expression.name) if told and has_brackets(like.expression.name) else node
+
+    def _matched(self, like: exp.Like, escape: str) -> exp.Expression:
+        pattern = as_regex(like.expression.name, escape)
+        if pattern is None:
+            refuse(self._text, f"the pattern '{like.expression.name}', whose bracket is never closed")
+        found = exp.RegexpLike(this=like.this, expression=exp.Literal.string(pattern))
+        return exp.not_(found) if like.args.get("negate") else found
 
     def _log(self, node: exp.Log) -> exp.Expression:
         return exp.Ln(this=node.this) if node.this is not None and node.expression is None else node

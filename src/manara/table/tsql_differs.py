@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from manara.table.tsql_catalog import is_answered
 from manara.table.tsql_parts import refuse
+from manara.table.tsql_pattern import as_regex, has_brackets
 
 _NOT_KNOWN = {
     "SCOPE_IDENTITY",
@@ -47,7 +48,8 @@ def _odd_function(node: Any, _to: str) -> str:
 
 def _odd_pattern(node: Any, _to: str) -> str:
     pattern = node.expression.name if isinstance(node.expression, exp.Literal) else ""
-    return f"the pattern '{pattern}' with brackets" if "[" in pattern else ""
+    is_open = has_brackets(pattern) and not isinstance(node.parent, exp.Escape) and as_regex(pattern) is None
+    return f"the pattern '{pattern}', whose bracket is never closed" if is_open else ""
 
 
 def _odd_table(node: Any, to: str) -> str:

@@ -72,6 +72,31 @@ def _values(place: Place, text: str, **more: Any) -> list[tuple[Any, ...]]:
             [("2023-12-31T23:00:00", "2024-01-31T00:00:00", 2024)],
             id="dates",
         ),
+        pytest.param("SELECT Id FROM Stock WHERE Item LIKE '[A-C]%'", [(2,)], id="brackets"),
+        pytest.param(
+            "SELECT Id FROM Stock WHERE Item NOT LIKE '[^A-N]_[^A-Y]' ORDER BY Id", [(1,), (2,), (3,)], id="not in"
+        ),
+        pytest.param(
+            "SELECT Id FROM Incoming WHERE Item NOT LIKE '%!_[A-Z]%' ESCAPE '!' AND Item LIKE '%[0-9]'",
+            [(2,)],
+            id="escape",
+        ),
+        pytest.param(
+            "DECLARE @s nvarchar(99) = 'SELECT Id FROM Stock WHERE Id > ' + '1 ORDER BY Id' EXEC(@s)",
+            [(2,), (3,)],
+            id="made",
+        ),
+        pytest.param(
+            "EXEC sp_executesql N'SELECT Item FROM Stock WHERE Id = @id', N'@id int', @id = 2",
+            [("BCG",)],
+            id="sp_executesql",
+        ),
+        pytest.param(
+            "CREATE TABLE Made WITH (DISTRIBUTION = HASH(Id), CLUSTERED COLUMNSTORE INDEX) AS "
+            "SELECT Id FROM Stock WHERE Id < 3 SELECT COUNT(*) FROM Made",
+            [(2,)],
+            id="ctas of Synapse",
+        ),
         pytest.param("SELECT LEN('ab  '), IIF(Id > 1, 'x', 'y') FROM Stock WHERE Id = 1", [(2, "y")], id="len"),
         pytest.param(
             "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'dbo' "
@@ -201,10 +226,10 @@ def test_a_table_that_counts_by_itself_is_made(place: Place) -> None:
         pytest.param("WHILE 1 = 1 DELETE FROM Stock", "a loop", id="while"),
         pytest.param("BEGIN TRY SELECT 1 END TRY BEGIN CATCH SELECT 2 END CATCH", "TRY and CATCH", id="try"),
         pytest.param("CREATE PROCEDURE p AS SELECT 1", "a program of the database", id="procedure"),
-        pytest.param("SELECT Id FROM Stock WHERE Item LIKE '[A-C]%'", "brackets", id="like"),
+        pytest.param("SELECT Id FROM Stock WHERE Item LIKE '[A-C%'", "never closed", id="like"),
         pytest.param("SELECT DATEDIFF(week, Seen, Seen) FROM Stock", "weeks", id="week"),
         pytest.param("SELECT @nothing", "@nothing, which nothing declares", id="variable"),
-        pytest.param("EXEC sp_executesql N'select 1'", "made while it runs", id="dynamic"),
+        pytest.param("EXEC(1)", "is no text", id="dynamic"),
         pytest.param("SELECT CONVERT(varchar(30), Seen, 999) FROM Stock", "999", id="style"),
         pytest.param("UPDATE s SET Item = 'x' FROM Stock s LEFT JOIN Incoming i ON s.Id = i.Id", "INNER", id="left"),
         pytest.param(
@@ -217,6 +242,19 @@ def test_what_cannot_be_translated_is_told_with_its_statement(place: Place, text
     with pytest.raises(WrongDefinition, match=says) as raised:
         _script(place, text)
     assert text.split(maxsplit=1)[0] in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("DECLARE @n int = 1 EXEC('EXEC(''SELECT @n'')')", "SELECT @n"),
+        ("EXEC sp_executesql N'SELECT @n = 1', N'@n int OUTPUT', @n = 2", "an OUTPUT parameter"),
+        ("EXEC('SELECT Id FROM Stok')", "Stok"),
+    ],
+)
+def test_what_is_wrong_with_a_statement_that_was_made_is_told(place: Place, text: str, says: str) -> None:
+    with pytest.raises(ManaraError, match=says):
+        _script(place, text)
 
 
 def test_parameters_and_output_parameters(place: Place) -> None:
