@@ -135,8 +135,12 @@ class _Translation:
         table = local(table)
         if isinstance(table.this, exp.Identifier) and table.db != "information_schema":
             table.this.set("quoted", True)
+            if table.args.get("db"):
+                table.args["db"].set("quoted", True)
         names = getattr(self._catalog, "tables", None)
         if self._to == "postgres" and names and isinstance(table.this, exp.Identifier) and not self._columns(table):
+            if table.db != table.db.lower() and not names(table.db) and names(table.db.lower()):
+                table.set("db", exp.to_identifier(table.db.lower(), quoted=True))
             same = [name for name in names(table.db) if name.lower() == table.name.lower()]
             if len(same) == 1:
                 table.set("this", exp.to_identifier(same[0], quoted=True))

@@ -422,3 +422,17 @@ def test_what_a_procedure_of_postgres_refuses_is_told(real: Place, name: str, to
     with pytest.raises(ManaraError) as raised:
         real.run("SqlServerStoredProcedure", {"storedProcedureName": name, "storedProcedureParameters": told})
     assert says in f"{raised.value.message} {raised.value.advice}"
+
+
+def test_a_schema_is_found_whatever_its_capitals_are(place: Place) -> None:
+    schema = "etl_of_capitals"
+    make = (f"drop schema if exists {schema} cascade", f"create schema {schema}",
+            f"create table {schema}.Stock as select 7 as Id")  # fmt: skip
+    place.published = ""
+    for text in make:
+        place.run("Script", {"scripts": [{"type": "NonQuery", "text": text}]})
+    place.published = "AzureSqlDatabase"
+    assert _values(place, "SELECT [Id] FROM [ETL_of_Capitals].[STOCK]") == [(7,)]
+    assert _values(place, "SELECT s.Id FROM ETL_OF_CAPITALS.stock AS s WHERE EXISTS (SELECT 1 FROM dbo.Stock)") == [
+        (7,)
+    ]
