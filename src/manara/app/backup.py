@@ -12,14 +12,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from manara.app.dump import dumped, path_of
 from manara.app.factory import SEAL
 from manara.errors import Conflict, NotAllowed, WrongDefinition
 from manara.resources.model import KINDS
 from manara.store.repository import Backup, Damage, Kept, Progress, Repository
+from manara.table.dialects import dialect_of
+
+if TYPE_CHECKING:
+    from manara.app.factory import Factory
+
+FOLDER = "databases"
+"""Where dumps of PostgreSQL lie in a backup, and in the folder that was restored from one."""
+
+JOURNAL = "journal"
+"""The name under which the journal is dumped, where it lies in PostgreSQL."""
 
 _SECRETS = (".env",)
 _SQLITE, _DUCKDB = b"SQLite format 3\x00", b"DUCK"
@@ -34,6 +44,19 @@ class Part:
     file: Path
     path: str
     kind: str
+
+
+def in_postgres(factory: "Factory") -> list[str]:
+    """Return the names of what a factory keeps in PostgreSQL: `journal`, and linked services."""
+    is_there = factory.settings.store_journal.startswith(("postgresql://", "postgres://"))
+    names = factory.definitions.names("linkedService")
+    kinds = {name: factory.definitions.linked_service(name).properties.type for name in names}
+    return [*([JOURNAL] if is_there else []), *(name for name in names if dialect_of(kinds[name]) == "postgres")]
+
+
+def path_of(name: str) -> str:
+    """Return where the dump of a database lies in a backup."""
+    return f"{FOLDER}/{name}.dump"
 
 
 def back_up(
@@ -75,6 +98,8 @@ def back_up(
 
     keep(part for part in parts if part.kind != "file")
     for path, address in dumps.items():
+        from manara.app.dump import dumped  # noqa: PLC0415 # an extra
+
         say(path)
         with dumped(address, path) as content:
             kept.append(repository.keep_content(path, content))

@@ -1,4 +1,7 @@
-"""PostgreSQL databases in a backup: what PostgreSQL's own pg_dump writes of them, and pg_restore reads back."""
+"""PostgreSQL databases in a backup: what PostgreSQL's own pg_dump writes of them, and pg_restore reads back.
+
+It needs the extra `postgres`, and is imported only where a database goes along.
+"""
 
 import os
 import re
@@ -14,19 +17,13 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from manara.app.backup import JOURNAL, in_postgres
 from manara.connectors.databases.postgres import PostgresDatabase
 from manara.connectors.databases.postgres_errors import translated
 from manara.errors import Conflict, NotFound, WrongDefinition
-from manara.table.dialects import dialect_of
 
 if TYPE_CHECKING:
     from manara.app import Factory
-
-FOLDER = "databases"
-"""Where dumps lie in a backup, and in the folder that was restored from one."""
-
-JOURNAL = "journal"
-"""The name under which the journal is dumped, where it lies in PostgreSQL."""
 
 _SEARCH_PATH = re.compile(r"-c\s*search_path=([^\s,]+)")
 _COUNT = """
@@ -34,14 +31,6 @@ select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     and (%(schema)s = '' or n.nspname = %(schema)s)
 """
-
-
-def in_postgres(factory: "Factory") -> list[str]:
-    """Return the names of what a factory keeps in PostgreSQL: `journal`, and linked services."""
-    is_there = factory.settings.store_journal.startswith(("postgresql://", "postgres://"))
-    names = factory.definitions.names("linkedService")
-    kinds = {name: factory.definitions.linked_service(name).properties.type for name in names}
-    return [*([JOURNAL] if is_there else []), *(name for name in names if dialect_of(kinds[name]) == "postgres")]
 
 
 def address_of(factory: "Factory", name: str) -> str:
@@ -57,11 +46,6 @@ def address_of(factory: "Factory", name: str) -> str:
     database = factory.connect(name)
     assert isinstance(database, PostgresDatabase)  # noqa: S101 # as its type says
     return database.address
-
-
-def path_of(name: str) -> str:
-    """Return where the dump of a database lies in a backup."""
-    return f"{FOLDER}/{name}.dump"
 
 
 @contextmanager

@@ -98,8 +98,8 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Restore a backup into a new folder; every checksum is compared before the folder takes its name."""
+    from manara.app.backup import FOLDER
     from manara.app.backup import restore as restore_it
-    from manara.app.dump import FOLDER
     from manara.store.repository import Repository
 
     held = Repository(source)
@@ -130,7 +130,8 @@ def restore_database(
 ) -> None:
     """Load a PostgreSQL database that a restore has brought along; the database has to be empty."""
     from manara.app import Factory
-    from manara.app.dump import address_of, load_dump, path_of
+    from manara.app.backup import path_of
+    from manara.app.dump import address_of, load_dump
 
     count = load_dump(address_of(Factory.open(factory), name), factory / path_of(name), name)
     if as_json:
@@ -142,7 +143,7 @@ def restore_database(
 def _databases(folder: Path, wanted: list[str]) -> tuple[dict[str, str], list[str]]:
     """Return the addresses of the databases that are to go along, and the names of the others that are known."""
     from manara.app import Factory
-    from manara.app.dump import JOURNAL, address_of, in_postgres
+    from manara.app.backup import JOURNAL, in_postgres
     from manara.errors import ManaraError
 
     try:
@@ -151,10 +152,13 @@ def _databases(folder: Path, wanted: list[str]) -> tuple[dict[str, str], list[st
         if wanted:
             raise
         return {}, []  # the home of a server
-    names = sorted(set(wanted), key=lambda name: (name != JOURNAL, name))
-    return {name: address_of(opened, name) for name in names}, [
-        each for each in in_postgres(opened) if each not in names
-    ]
+    others = [each for each in in_postgres(opened) if each not in wanted]
+    if not wanted:
+        return {}, others
+    from manara.app.dump import address_of
+
+    names = sorted(set(wanted), key=lambda name: (name != JOURNAL, name))  # what the journal says was done comes first
+    return {name: address_of(opened, name) for name in names}, others
 
 
 @contextmanager
