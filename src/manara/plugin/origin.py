@@ -62,16 +62,25 @@ class Origins:
                 stretch.unread.append(row)
                 stretch.passed.append(row - len(stretch.unread))
 
-    def note_line(self, row: int, line: int) -> None:
-        """Note that a row of the file that is being read begins on a line (0 for not known), and the next on the next.
+    def note_lines(self, rows: Sequence[int], lines: Sequence[int]) -> None:
+        """Note on which lines rows of the file that is being read begin (0 for not known), all that do not just follow.
 
-        Called for rows in order; of a file with more than a million breaks the later lines are not known.
+        A row that is not noted begins on the line after the one before it. Called for rows in order; of a file with
+        more than a million breaks the later lines are not known.
         """
+        if not rows:
+            return
         with self._lock:
             stretch = self._stretches[-1]
-            if len(stretch.rows) < _MOST_BREAKS and (line == 0 or stretch.line_of(row) != line):
-                stretch.rows.append(row)
-                stretch.lines.append(line if len(stretch.rows) < _MOST_BREAKS else 0)
+            follows = bool(lines[0]) and stretch.line_of(rows[0]) == lines[0]
+            new = range(1 if follows else 0, len(rows))
+            if len(stretch.rows) + len(new) > _MOST_BREAKS:
+                if stretch.lines and stretch.lines[-1]:
+                    stretch.rows.append(rows[0])
+                    stretch.lines.append(0)
+                return
+            stretch.rows.extend(rows[new.start :])
+            stretch.lines.extend(lines[new.start :])
 
     def line_of(self, row: int) -> int:
         """Return the line on which a row of the file that is being read begins, 0 where that is not known."""
@@ -88,7 +97,7 @@ class Origins:
 
         >>> origins = Origins()
         >>> origins.begin("a.csv", 0)
-        >>> origins.note_line(1, 2)
+        >>> origins.note_lines([1], [2])
         >>> origins.unread(2)
         >>> origins.begin("b.csv", 2)
         >>> [origins.of(place) for place in (1, 2, 3)]

@@ -2,9 +2,9 @@
 
 import csv
 import io
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -20,12 +20,34 @@ UNKNOWN = 0
 class Lines:
     """How many lines a block has, and where its rows begin, both counted from 1.
 
-    Each of `starts` is a row and its line; the rows after it, up to the next, take one line each. A line is UNKNOWN
-    where it could not be told for certain.
+    Each of `rows` begins on the one of `lines` at its place; the rows after it, up to the next, take one line each. A
+    line is UNKNOWN where it could not be told for certain.
     """
 
     count: int
-    starts: Sequence[tuple[int, int]]
+    rows: "array[int]" = field(default_factory=lambda: array("q", [1]))
+    lines: "array[int]" = field(default_factory=lambda: array("q", [1]))
+
+    def shifted(self, rows: int, lines: int) -> "tuple[array[int], array[int]]":
+        """Return the rows and lines as those of a file, of which so many stand before the block."""
+        moved = (_shifted(self.rows, rows), _shifted(self.lines, lines))
+        return moved if UNKNOWN not in self.lines else (moved[0], self.lines)
+
+
+def _unknown(count: int) -> Lines:
+    return Lines(count=count, lines=array("q", [UNKNOWN]))
+
+
+def _shifted(numbers: "array[int]", by: int) -> "array[int]":
+    held: Any = pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
+    return _held(pc.add(held, by))
+
+
+def _held(numbers: Any) -> "array[int]":
+    """Return the numbers of an Arrow array without any missing."""
+    found = array("q")
+    found.frombytes(memoryview(numbers.buffers()[1])[numbers.offset * 8 : (numbers.offset + len(numbers)) * 8])
+    return found
 
 
 def lines_of(block: memoryview, marks: Marks, rows: pa.RecordBatch, ragged: Sequence[pacsv.InvalidRow]) -> Lines:
@@ -33,14 +55,14 @@ def lines_of(block: memoryview, marks: Marks, rows: pa.RecordBatch, ragged: Sequ
     count, lone_returns = _line_ends(block)
     total = rows.num_rows + len(ragged)
     if marks.has_own_rows:
-        return Lines(count=count, starts=[(1, UNKNOWN)])
+        return _unknown(count)
     if count == total:
-        return Lines(count=count, starts=[(1, 1)])
+        return Lines(count=count)
     if not lone_returns:
-        longer = list(_longer_rows(rows, ragged))
-        if count == total + sum(more for _, more in longer):
-            return Lines(count=count, starts=list(_starts(longer)))
-    return Lines(count=count, starts=_searched(block, marks, total))
+        more = _more(rows, ragged)
+        if count == total + (pc.sum(more).as_py() or 0):
+            return _after_longer_rows(count, more)
+    return _searched(block, marks, count, total)
 
 
 def _line_ends(block: memoryview) -> tuple[int, int]:
@@ -52,44 +74,46 @@ def _line_ends(block: memoryview) -> tuple[int, int]:
     return feeds + lone, lone
 
 
-def _longer_rows(rows: pa.RecordBatch, ragged: Sequence[pacsv.InvalidRow]) -> Iterator[tuple[int, int]]:
-    """Yield the rows that have more lines than one, in order, and how many more."""
-    more: Any = None
+def _more(rows: pa.RecordBatch, ragged: Sequence[pacsv.InvalidRow]) -> Any:
+    """Return how many lines each row has beyond the first, in the order of the block."""
+    more: Any = pa.repeat(pa.scalar(0, pa.int64()), rows.num_rows)
     columns: list[Any] = rows.columns
     for column in columns:
         if pc.any(pc.match_substring(column, "\n")).as_py():
-            feeds = pc.fill_null(pc.count_substring(column, "\n"), 0)
-            more = feeds if more is None else pc.add(more, feeds)
-    numbers = [row.number or 0 for row in ragged]
-    passed = [number - index - 1 for index, number in enumerate(numbers)]
-    found = {number: row.text.count("\n") for number, row in zip(numbers, ragged, strict=True) if "\n" in row.text}
-    for index in pc.indices_nonzero(more).to_pylist() if more is not None else ():
-        found[index + 1 + bisect_right(passed, index)] = more[index].as_py()
-    yield from sorted(found.items())
+            more = pc.add(more, pc.fill_null(pc.count_substring(column, "\n"), 0))
+    pieces: list[Any] = []
+    passed = 0
+    for index, row in enumerate(ragged):
+        before = (row.number or 0) - index - 1  # so many whole rows stand before it
+        pieces += [more.slice(passed, before - passed), pa.array([row.text.count("\n")], pa.int64())]
+        passed = before
+    return pa.concat_arrays([*pieces, more.slice(passed)])
 
 
-def _starts(longer: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    yield 1, 1
-    added = 0
-    for number, more in longer:
-        added += more
-        yield number + 1, number + 1 + added
+def _after_longer_rows(count: int, more: Any) -> Lines:
+    """Return the lines of rows some of which take several: the row after such a one begins farther down."""
+    longer = pc.indices_nonzero(more)
+    rows = pc.add(pc.cast(longer, pa.int64()), 2)
+    lines = pc.add(rows, pc.take(pc.cumulative_sum(more), longer))
+    one = array("q", [1])
+    return Lines(count=count, rows=one + _held(rows), lines=one + _held(lines))
 
 
-def _searched(block: memoryview, marks: Marks, total: int) -> list[tuple[int, int]]:
+def _searched(block: memoryview, marks: Marks, count: int, total: int) -> Lines:
     """Look for the rows one by one, as there are empty lines between them."""
     text = io.StringIO(bytes(block).decode("utf-8", "surrogateescape"), newline="")
     spelt = {"quotechar": marks.quote} if marks.quote else {"quoting": csv.QUOTE_NONE, "quotechar": None}
     reader = csv.reader(text, delimiter=marks.delimiter, **spelt)
-    starts: list[tuple[int, int]] = []
+    rows, lines = array("q"), array("q")
     number = before = 0
     try:
         for row in reader:
             if row:
                 number += 1
-                if not starts or before + 1 - starts[-1][1] != number - starts[-1][0]:
-                    starts.append((number, before + 1))
+                if not rows or before + 1 - lines[-1] != number - rows[-1]:
+                    rows.append(number)
+                    lines.append(before + 1)
             before = reader.line_num
     except csv.Error:
-        return [(1, UNKNOWN)]
-    return starts if number == total else [(1, UNKNOWN)]
+        number = -1
+    return Lines(count=count, rows=rows, lines=lines) if number == total else _unknown(count)

@@ -201,7 +201,7 @@ class _Reading:
         """Yield the rows of a text, or of the rest of one, that cannot be cut for certain where a row ends."""
         last, marked = "", MarkedBytes(text)
         self.before = self.good + len(self.numbers)
-        self.tally.origins.note_line(self.before + 1, UNKNOWN)
+        self.tally.origins.note_lines([self.before + 1], [UNKNOWN])
         try:
             for batch in self._parsed(marked):
                 last = _last_value(batch) or last
@@ -216,8 +216,7 @@ class _Reading:
     def _note_lines(self, text: CsvBytes, lines: Lines) -> None:
         """Note on which lines of the file the rows of a block begin."""
         before = text.lines_taken + self.lines
-        for row, line in lines.starts:
-            self.tally.origins.note_line(self.before + row, before + line if line else UNKNOWN)
+        self.tally.origins.note_lines(*lines.shifted(self.before, before))
         self.lines += lines.count
 
     def _parsed(self, text: MarkedBytes) -> pacsv.CSVStreamingReader:
