@@ -2,7 +2,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.postgres import postgres  # noqa: F401 # a fixture
 
 pytest.register_assert_rewrite("tests.acceptance.torture")
 

@@ -22,12 +22,11 @@ import pytest
 from tests.connectors.stores.below import opened
 from tests.factories import Json, act, pipeline, write
 from tests.mariadb import mariadb
-from tests.postgres import postgres
 
 from manara.app import Factory
 from manara.plugin.connection import FileInfo, Store
 
-__all__ = ["mariadb", "postgres"]
+__all__ = ["mariadb"]
 
 IS_FULL = bool(os.environ.get("TORTURE_FULL"))
 ROUNDS = 10 if IS_FULL else 1

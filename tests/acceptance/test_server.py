@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 from tests.manara_server import FACTORY, SPAN, manara_server
-from tests.postgres import postgres  # noqa: F401 # a fixture
 
 from manara import clock
 from manara.blueprints.make import make_factory
@@ -142,7 +141,7 @@ def test_a_factory_in_a_folder_is_published_and_its_runs_are_seen_by_commands(tm
 
 def test_a_worker_elsewhere_does_the_runs_of_a_server_on_postgresql(
     tmp_path: Path,
-    postgres: Callable[[], str],  # noqa: F811
+    postgres: Callable[[], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MANARA_STORE_JOURNAL", postgres())

@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.postgres import postgres  # noqa: F401 # a fixture
 
 from manara import clock
 from manara.resources.published import FACTORIES, factory_id

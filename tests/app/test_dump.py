@@ -10,7 +10,6 @@ import pytest
 from psycopg import sql
 from tests.cli.test_main import manara
 from tests.factories import act, pipeline, write
-from tests.postgres import postgres  # noqa: F401 # a fixture
 from tests.warehouse.conftest import SUBJECT
 
 from manara.app import Factory
@@ -20,7 +19,7 @@ ITEMS = "select i as n, 'v' || i as code, 'Vaccine é ' || i as title from gener
 
 
 @pytest.fixture
-def address(postgres: Callable[[], str]) -> str:  # noqa: F811
+def address(postgres: Callable[[], str]) -> str:
     return postgres()
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from tests.cli.test_main import manara
 from tests.factories import act, pipeline, write
-from tests.postgres import postgres  # noqa: F401 # a fixture
 from tests.quality.conftest import contract_text
 
 CONTRACT = contract_text([{"name": "code", "primaryKey": True}, {"name": "quantity", "logicalType": "integer"}])

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 from tests.plugin_given import Place
-from tests.postgres import postgres  # noqa: F401 # a fixture
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from tests.plugin_given import Place
-from tests.postgres import postgres  # noqa: F401 # a fixture
 
 from manara.plugin.connection import CONNECTORS, Database, LinkedServiceGiven
 

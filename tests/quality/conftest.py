@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import yaml
-from tests.postgres import postgres  # noqa: F401 # a fixture
 
 import manara.connectors.databases.duckdb
 import manara.connectors.databases.postgres  # noqa: F401 - both register their connectors

@@ -2,7 +2,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.postgres import postgres  # noqa: F401 # a fixture
 
 from manara.store.journal import Journal
 

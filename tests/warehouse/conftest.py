@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.plugin_given import Place, files
-from tests.postgres import postgres  # noqa: F401 # a fixture
 
 from manara.plugin.connection import CONNECTORS, Database, LinkedServiceGiven
 

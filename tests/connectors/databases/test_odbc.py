@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 import pytest
-from tests.postgres import postgres
 
 pyodbc = pytest.importorskip("pyodbc", reason="pyodbc, or the library of unixODBC, is not installed")
 
@@ -19,8 +18,6 @@ from manara.errors import NotFound, Transient, WrongDefinition  # noqa: E402
 from manara.plugin.connection import CONNECTORS, Connection, Database, LinkedServiceGiven  # noqa: E402
 from manara.plugin.dataset import DATASETS, Dataset, DatasetGiven, Refused, Tally  # noqa: E402
 from manara.testing.suites import DatabaseSuite, DatasetSuite, execute, new_mark  # noqa: E402
-
-__all__ = ["postgres"]
 
 
 def driver(*names: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import ijson
 
 from manara.connectors.formats import json_path
+from manara.connectors.formats.json_numbers import without_endless
 from manara.connectors.formats.objects import Row
 from manara.connectors.selection import Settings, SourceFile
 from manara.plugin.dataset import Tally
@@ -86,7 +87,7 @@ def _items(pieces: Iterable[bytes], prefix: str) -> Iterator[Any]:
     """Yield the elements at the prefix; those before a fault come before the error."""
     found = ijson.sendable_list()
     parser = ijson.items_coro(found, prefix, multiple_values=True)
-    for piece in pieces:
+    for piece in without_endless(pieces):
         try:
             parser.send(piece)
         except _FAULTS:
@@ -112,7 +113,7 @@ def _from_one_document(
         yield element if isinstance(element, Unread) else (element, outer)
     if is_empty:
         with file.open() as content:
-            found = next(iter(ijson.items(content, _prefix(reference))), None)
+            found = next(iter(ijson.items(_Safe(content), _prefix(reference))), None)
         if found is not None and not isinstance(found, list):
             yield _no_array(found)
 
@@ -120,7 +121,7 @@ def _from_one_document(
 def _is_one_document(file: SourceFile) -> bool:
     with file.open() as content:
         try:
-            collections.deque(ijson.basic_parse(content), maxlen=0)
+            collections.deque(ijson.basic_parse(_Safe(content)), maxlen=0)
         except _FAULTS as error:
             return "trailing garbage" not in str(error)
     return True
@@ -135,7 +136,7 @@ def _outer(file: SourceFile, settings: Settings) -> Row:
         if not json_path.is_absolute(path) or not names:
             continue
         with file.open() as content:
-            value = next(iter(ijson.items(content, _prefix(names))), None)
+            value = next(iter(ijson.items(_Safe(content), _prefix(names))), None)
         place = found
         for name in names[:-1]:
             place = place.setdefault(str(name), {})
@@ -160,6 +161,17 @@ def _first_sign(content: BinaryIO) -> bytes:
 def _pieces(content: BinaryIO) -> Iterator[bytes]:
     while piece := content.read(_PIECE_BYTES):
         yield piece
+
+
+class _Safe:
+    """A content for the parser to read; raises ValueError at a number without end."""
+
+    def __init__(self, content: BinaryIO) -> None:
+        self._pieces = without_endless(_pieces(content))
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next piece, whatever its size; nothing where nothing is asked for."""
+        return next(self._pieces, b"") if size else b""
 
 
 # Documents in lines
@@ -244,7 +256,7 @@ def _is_faultless(file: SourceFile, offset: int) -> bool:
     with file.open() as content:
         try:
             _skip(content, offset)
-            collections.deque(ijson.basic_parse(content, multiple_values=True), maxlen=0)
+            collections.deque(ijson.basic_parse(_Safe(content), multiple_values=True), maxlen=0)
         except _FAULTS:
             return False
     return True
@@ -307,7 +319,10 @@ def _walk(file: SourceFile, prefix: str | None, slowly: frozenset[int]) -> Itera
     parser = ijson.items_coro(found, prefix or "", multiple_values=True)
     offset = 0
     with file.open() as content:
-        for piece in _pieces(content):
+        for piece, is_over in _until_fault(without_endless(_pieces(content))):
+            if is_over:
+                yield offset, b"", False, True
+                return
             for part in (piece[at : at + 1] for at in range(len(piece))) if offset in slowly else (piece,):
                 failed = False
                 try:
@@ -319,6 +334,15 @@ def _walk(file: SourceFile, prefix: str | None, slowly: frozenset[int]) -> Itera
                     return
                 found.clear()
                 offset += len(part)
+
+
+def _until_fault(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Yield each piece, and at the end whether the pieces ended with a fault."""
+    try:
+        for piece in pieces:
+            yield piece, False
+    except _FAULTS:
+        yield b"", True
 
 
 def _told(error: Exception) -> str:
