@@ -12,6 +12,7 @@ from manara.errors import NotFound
 from manara.plugin.activity import ACTIVITIES, Given, Output, Reference
 from manara.plugin.connection import CONNECTORS, Connection, Database, LinkedServiceGiven, Mark, Store
 from manara.plugin.dataset import DATASETS, Dataset, DatasetGiven, Tally
+from manara.resources.factory import STANDARD, standard_subject
 
 Json = dict[str, Any]
 
@@ -95,6 +96,8 @@ class Place:
     def _text(self, kind: str, name: str) -> str:
         """Return a file beside the JSON; the procedures are those of `texts` whose names begin with their folder."""
         key = f"{kind}/{name}.sql" if kind == "local/procedure" else name
+        if (kind, name) == ("subject", STANDARD):
+            return standard_subject()
         if key not in self.texts:
             raise NotFound(f"There is no {kind} '{name}'.")
         return self.texts[key]

@@ -106,3 +106,24 @@ def test_a_damaged_dump_leaves_the_database_empty(factory: Path, address: str, t
     told = manara("restore-database", "Warehouse", at=tmp_path / "again")
     assert (told.returncode, "cannot be loaded" in told.stderr) == (2, True), told.stdout + told.stderr
     assert everything(new) == {}
+
+
+def test_only_the_schemas_that_an_address_names_go_along_and_that_is_told(
+    factory: Path, address: str, tmp_path: Path
+) -> None:
+    two = address.replace("search_path%3D", "search_path%3DOdd_one%2C")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute('drop schema if exists "Odd_one" cascade; create schema "Odd_one"')
+        connection.execute('create table "Odd_one".t as select 1 as x')
+        connection.execute("drop table if exists public.left_behind; create table public.left_behind as select 1 as x")
+    name_warehouse(factory, two.replace("Odd_one", "%22Odd_one%22"))
+    told = manara("backup", str(tmp_path / "backups"), "--database", "Warehouse", at=factory).stdout
+    assert "Warehouse: the schemas of its database beside Odd_one, " in told
+    manara("restore", str(tmp_path / "again"), "--from", str(tmp_path / "backups"))
+    new = new_database(address)
+    name_warehouse(tmp_path / "again", new.replace("search_path%3D", "search_path%3D%22Odd_one%22%2C"))
+    assert manara("restore-database", "Warehouse", at=tmp_path / "again").returncode == 0
+    assert everything(new) == everything(address)
+    with psycopg.connect(new) as connection:
+        assert connection.execute('select x from "Odd_one".t').fetchall() == [(1,)]
+        assert connection.execute("select to_regclass('public.left_behind')").fetchall() == [(None,)]

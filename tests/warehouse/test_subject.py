@@ -5,7 +5,7 @@ from tests.warehouse.conftest import SUBJECT, Star
 from tests.warehouse.test_dimension import ONE
 
 from manara.errors import Faults, WrongDefinition
-from manara.resources.factory import standard_subject
+from manara.resources.factory import STANDARD, standard_subject
 from manara.warehouse.subject import read_subject
 from manara.warehouse.tables import plan, unused
 
@@ -62,7 +62,7 @@ def test_the_standard_dimensions_are_there_to_be_shared(star: Star) -> None:
 def test_every_standard_dimension_is_in_order_and_a_factory_may_have_its_own() -> None:
     names = [each.name for each in read_subject(standard_subject(), "standard.yaml").dimensions]
     assert names == ["place", "facility", "item", "indicator", "population_group", "source"]
-    own = {"standard": GEOGRAPHY.replace("subject: geography", "subject: standard")}
+    own = {STANDARD: GEOGRAPHY.replace("subject: geography", "subject: standard")}
     text = "subject: s\ndimensions: [{name: place, conformed: standard}]"
     assert read_subject(text, "subject/s.yaml", own).dimension("place").columns == ["pcode", "title"]
 
@@ -98,7 +98,8 @@ WRONG: list[tuple[str, dict[str, str], str]] = [
     ("subject: s\ndimensions: [{name: p, conformed: geography}]", {"geography": GEOGRAPHY}, "does not declare"),
     ("subject: s\ndimensions: [{name: place, conformed: geography, key: [x]}]", {"geography": GEOGRAPHY},
      "is declared otherwise in 'geography'. Leave out key and attributes here."),
-    (SURVEY.replace("from: [pcode]", "from: [pcode, level]"), {}, "The key of 'place' has 1 parts, not 2."),
+    (SURVEY.replace("from: [pcode]", "from: [pcode, level]"), {STANDARD: standard_subject()},
+     "The key of 'place' has 1 parts, not 2."),
     (SURVEY.replace("conformed: standard", "conformed: standart"), {}, "Did you mean 'standard'?"),
 ]  # fmt: skip
 

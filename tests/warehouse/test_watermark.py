@@ -47,7 +47,11 @@ def test_an_overlap_takes_again_what_may_have_come_late(star: Star) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "first", "second"),
-    [("date", "2024-01-31", "2024-02-01"), ("integer", "9", "10"), ("varchar", "2024-01-31", "2024-02-01T08:00")],
+    [
+        ("date", "2024-01-31", "2024-02-01"),
+        ("integer", "9", "10"),
+        ("timestamp", "2024-01-31 08:00:00", "2024-02-01 00:00:00"),
+    ],
 )
 def test_a_query_is_asked_for_the_new_rows_in_the_type_of_its_column(
     star: Star, kind: str, first: str, second: str
@@ -66,16 +70,18 @@ def test_a_query_is_asked_for_the_new_rows_in_the_type_of_its_column(
     [
         ({"watermark": "chnaged"}, "no column 'chnaged', which the watermark is. Did you mean 'changed'?"),
         ({"watermark": "changed", "deletes": "close"}, "the source is not whole"),
-        ({"watermark": "title"}, "a text that does not sort as it grows, such as 'BCG'"),
+        ({"watermark": "title"}, "'title' is a text, which may sort otherwise than it grows"),
+        ({"watermark": "weight"}, "has come to 'nan', after which nothing comes"),
         ({"overlapInSeconds": 5}, "belongs to a watermark"),
         ({"watermark": "code", "overlapInSeconds": 5}, "'5' seconds cannot be taken from the watermark 'v3'"),
     ],
 )
 def test_a_watermark_that_cannot_be_is_told(star: Star, told: dict[str, Any], says: str) -> None:
     star.place.cursor = "v3" if told.get("watermark") == "code" else None
+    rows = [{**item, "weight": float("nan")} for item in ITEMS]
     with pytest.raises(WrongDefinition) as raised:
-        star.dimension(ITEMS, name="item", **told)
-    assert says in str(raised.value)
+        star.dimension(rows, name="item", **told)
+    assert says in str(raised.value).replace("NaN", "nan")
 
 
 def test_a_fact_goes_on_too(star: Star) -> None:

@@ -256,7 +256,7 @@ def _without(batch: pa.RecordBatch, bad: Sequence[int]) -> pa.RecordBatch:
     # Whole stretches are put together faster than rows are picked one by one.
     edges = itertools.pairwise([-1, *bad, batch.num_rows])
     stretches = [batch.slice(low + 1, high - low - 1) for low, high in edges if high - low > 1]
-    return pa.concat_batches(stretches) if stretches else batch.slice(0, 0)  # type: ignore[attr-defined]
+    return pa.concat_batches(stretches) if stretches else batch.slice(0, 0)  # type: ignore[attr-defined] # its stubs are older
 
 
 def _all_but(bad: Sequence[int], count: int) -> "pa.Array[Any]":

@@ -79,32 +79,36 @@ def back_up(
     if not root.is_dir():
         raise WrongDefinition(f"There is no folder '{root}'.")
     parts, left_out = _parts(root, repository.folder, with_key=with_key)
-    dumps = {path_of(name): address for name, address in (databases or {}).items()}
+    databases = databases or {}
+    dumps = {path_of(name) for name in databases}
     parts = [part for part in parts if part.path not in dumps]
     whole = sum(part.file.stat().st_size for part in parts)
     kept: list[Kept] = []
-
-    def say(path: str) -> None:
-        tell(path, sum(each.size_bytes for each in kept if each.path not in dumps), whole)
+    done = 0
 
     def keep(some: Iterable[Part]) -> None:
+        nonlocal done
         for part in some:
-            say(part.path)
+            tell(part.path, done, whole)
             try:
                 with _still(part, wait_s) as file:
                     kept.append(repository.keep(part.path, file))
             except FileNotFoundError:
                 left_out.append(f"{part.path}: it was removed while the backup was made")
+            else:
+                done += kept[-1].size_bytes
 
     keep(part for part in parts if part.kind != "file")
-    for path, address in dumps.items():
-        from manara.app.dump import dumped  # noqa: PLC0415 # an extra
+    for name, address in databases.items():
+        from manara.app.dump import dumped, schemas_of  # noqa: PLC0415 # an extra
 
-        say(path)
-        with dumped(address, path) as content:
-            kept.append(repository.keep_content(path, content))
+        tell(path_of(name), done, whole)
+        with dumped(address, name) as content:
+            kept.append(repository.keep_content(path_of(name), content))
+        if schemas := schemas_of(address):
+            left_out.append(f"{name}: the schemas of its database beside {', '.join(schemas)}, which its address names")
     keep(part for part in parts if part.kind == "file")
-    say("")
+    tell("", whole, whole)
     left_out += [f"{name}: it lies in PostgreSQL (--database {name} takes it along)" for name in others]
     return repository.note(root.resolve().name, kept, left_out)
 

@@ -25,11 +25,11 @@ from manara.errors import Conflict, NotFound, WrongDefinition
 if TYPE_CHECKING:
     from manara.app import Factory
 
-_SEARCH_PATH = re.compile(r"-c\s*search_path=([^\s,]+)")
+_SEARCH_PATH = re.compile(r"-c\s*search_path=(\S+)")
 _COUNT = """
 select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    and (%(schema)s = '' or n.nspname = %(schema)s)
+    and (cardinality(%(schemas)s::text[]) = 0 or n.nspname = any(%(schemas)s))
 """
 
 
@@ -50,26 +50,22 @@ def address_of(factory: "Factory", name: str) -> str:
 
 @contextmanager
 def dumped(address: str, name: str) -> Iterator[IO[bytes]]:
-    """Give what pg_dump writes of a database (of its schema, where the address names one), as of one moment.
+    """Give what pg_dump writes of a database (of its schemas, where the address names some), as of one moment.
 
     Raises Conflict at the end where pg_dump has failed: what was read is no dump then.
     """
-    schema = _schema(address)
+    patterns = [f'--schema="{schema}"' for schema in schemas_of(address)]  # without quotes it would be a pattern
     command = [
         _program("pg_dump"), "--format=custom", "--compress=0", "--no-owner", "--no-privileges",
-        f"--dbname={_public(address)}", *([f"--schema={schema}"] if schema else []),
+        f"--dbname={_public(address)}", *patterns,
     ]  # fmt: skip
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=_environment(address)) as running,  # noqa: S603 # PostgreSQL's own program
-    ):
-        assert running.stdout is not None  # noqa: S101 # as was asked for
-        try:
+    with tempfile.TemporaryFile() as said:
+        # Where nobody reads on, the pipe is closed, and pg_dump ends by itself.
+        with subprocess.Popen(  # noqa: S603 # PostgreSQL's own program
+            command, stdout=subprocess.PIPE, stderr=said, env=_environment(address)
+        ) as running:
+            assert running.stdout is not None  # noqa: S101 # as was asked for
             yield running.stdout
-            running.wait()
-        except BaseException:
-            running.kill()
-            raise
         said.seek(0)
         told = said.read().decode(errors="replace")
     if running.returncode:
@@ -83,29 +79,29 @@ def load_dump(address: str, file: Path, name: str) -> int:
     """
     if not file.is_file():
         raise NotFound(f"There is no dump of '{name}'.", where=str(file), advice="manara restore brings one along.")
-    schema = _schema(address)
+    schemas = schemas_of(address)
     with translated(), psycopg.connect(address, autocommit=True) as connection:
-        if _count(connection, schema):
+        if _count(connection, schemas):
             raise Conflict(
-                f"The database of '{name}' is not empty.", where=schema or "the whole database",
+                f"The database of '{name}' is not empty.", where=", ".join(schemas) or "the whole database",
                 advice="Let the linked service name a new one: nothing is restored over anything.",
             )  # fmt: skip
-        if schema:
+        for schema in schemas:
             connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
     command = [
         _program("pg_restore"), "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
-        f"--dbname={_public(address)}", *([f"--schema={schema}"] if schema else []), str(file),
+        f"--dbname={_public(address)}", *(f"--schema={schema}" for schema in schemas), str(file),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, env=_environment(address), check=False)  # noqa: S603 # PostgreSQL's own program
     if done.returncode:
         told = _first_line(done.stderr.decode(errors="replace"))
         raise Conflict(f"The dump of '{name}' cannot be loaded: {told}.", advice="Nothing of it was.")
     with translated(), psycopg.connect(address, autocommit=True) as connection:
-        return _count(connection, schema)
+        return _count(connection, schemas)
 
 
-def _count(connection: psycopg.Connection[tuple[int]], schema: str) -> int:
-    row = connection.execute(_COUNT, {"schema": schema}).fetchone()
+def _count(connection: psycopg.Connection[tuple[int]], schemas: list[str]) -> int:
+    row = connection.execute(_COUNT, {"schemas": schemas}).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -124,9 +120,11 @@ def _version(folder: Path) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", folder.parent.name))
 
 
-def _schema(address: str) -> str:
+def schemas_of(address: str) -> list[str]:
+    """Return the schemas that an address names; none where it means the whole database."""
     found = _SEARCH_PATH.search(str(conninfo_to_dict(address).get("options") or ""))
-    return found[1].strip('"') if found else ""
+    named = [name.strip('"') for name in found[1].split(",")] if found else []
+    return [] if "$user" in named else named
 
 
 def _public(address: str) -> str:

@@ -118,9 +118,9 @@ class Catalog:
         home = self._homes(factory)
         for name, subject in documents(factory, "subject").items():
             for kind, prefix in (("dimensions", "dim_"), ("facts", "fact_")):
-                for one in subject.get(kind) or ():
-                    if isinstance(one, dict) and one.get("name"):
-                        one = conformed(factory, one)  # noqa: PLW2901
+                for told in subject.get(kind) or ():
+                    if isinstance(told, dict) and told.get("name"):
+                        one = conformed(factory, told)
                         table = str(one.get("table") or f"{prefix}{one['name']}")
                         entry = self._entry(Asset(namespace=home, name=table), "table")
                         entry.description = str(one.get("description") or one.get("grain") or "")

@@ -130,11 +130,13 @@ def read(
 
 
 def _subjects(opened: "Factory") -> "list[Subject]":
+    from manara.resources.factory import STANDARD
     from manara.warehouse.subject import read_subject
 
     texts = {name.rsplit(".", 1)[0]: opened.definitions.text("subject", name)
              for name in opened.definitions.names("subject")}  # fmt: skip
-    return [read_subject(text, f"subject/{name}.yaml", texts) for name, text in sorted(texts.items())]
+    others = {STANDARD: opened.definitions.text("subject", STANDARD), **texts}
+    return [read_subject(text, f"subject/{name}.yaml", others) for name, text in sorted(texts.items())]
 
 
 def _tree(subject: "Subject") -> "Tree":

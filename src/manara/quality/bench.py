@@ -75,7 +75,7 @@ def on_bench(
         given = LinkedServiceGiven(name="bench", type="DuckDB", properties={"path": "bench.duckdb"}, root=Path(folder))
         bench = CONNECTORS.find("DuckDB")(given)
         assert isinstance(bench, Database)  # noqa: S101 # the connector is ours
-        return bench.once(mark, work)  # type: ignore[arg-type]
+        return bench.once(mark, work)  # type: ignore[arg-type] # a DuckDB's transaction takes Arrow rows
 
 
 def bring_references(passage: Passage) -> None:

@@ -90,7 +90,9 @@ def create_good(contract: Contract, tables: Tables) -> exp.Expr:
 
 def add_good(name: str, kind: str, tables: Tables) -> exp.Expr:
     """Return the statement that adds a column which the contract has and the table has not."""
-    return exp.Alter(this=tables.good_table, kind="TABLE", actions=[column_definition(name, kind)])
+    column = column_definition(name, kind)
+    column.set("exists", True)  # another load may add it at the same time
+    return exp.Alter(this=tables.good_table, kind="TABLE", actions=[column])
 
 
 def good_rows(contract: Contract) -> exp.Select:

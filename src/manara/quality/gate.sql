@@ -1,4 +1,4 @@
--- What the gate notes about a source, in DuckDB's SQL; compile.py puts the schema before the tables, and a warehouse on
+-- What the gate notes about a source, in DuckDB's SQL; statements.py puts the schema before the tables, and a warehouse on
 -- PostgreSQL gets it translated. __gate_judged and its kin are the gate's own for a while (see tables.py).
 
 -- name: create_quarantine

@@ -36,6 +36,10 @@ from quarantine as held left join quarantine_fix as fix on fix.quarantine_id = h
 order by held.contract, held.origin, held.row_number
 """
 _LIST_ONLY = "select held.*, cast(held.payload as varchar) as row from quarantine as held order by 2, 4, 5"
+_REASONS = f"""
+select {ROW} as row, list_transform(list_filter(faults, lambda f: f.severity = 'error'), lambda f: f.reason) as reasons
+from {JUDGED} where refused
+"""  # noqa: S608 # our own names
 Contracts = Callable[[str], Contract]
 
 
@@ -252,11 +256,7 @@ def _judged(
         judge_rows(passage, source)
         hand_over(passage, source)
         load_good(passage)
-        query = (
-            f"SELECT \"{ROW}\" AS row, list_transform(list_filter(faults, lambda f: f.severity = 'error'), "  # noqa: S608
-            f'lambda f: f.reason) AS reasons FROM "{JUDGED}" WHERE refused'
-        )
-        left.update({row["row"]: row["reasons"] for row in bench.query(query).read_all().to_pylist()})
+        left.update({row["row"]: row["reasons"] for row in bench.query(_REASONS).read_all().to_pylist()})
         clear(passage)
         return {}
 

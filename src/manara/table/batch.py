@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import sqlglot
@@ -12,8 +12,9 @@ from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 from manara.errors import NotFound, WrongDefinition
 from manara.table.procedure import Procedure, called
 from manara.table.statements import statements
-from manara.table.tsql import Catalog, sequences, translated, tree_of
+from manara.table.tsql import Catalog, sequences, translated
 from manara.table.tsql_parts import If, Part, Plain, parts, refuse, shown
+from manara.table.tsql_read import tree_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -227,7 +228,7 @@ class Batch:
         if any(isinstance(one, exp.Alias) for one in told):
             refuse(text, "an OUTPUT parameter")
         trees = [one.expression if isinstance(one, exp.EQ) else one for one in told]
-        given = [self._value(exp.select(tree.copy()), text) for tree in trees]
+        given = [self._value(exp.select(one.copy()), text) for one in trees]
         told_of = str(given[1]) if len(given) > 1 else ""
         if re.search(r"\bout(put)?\b", told_of, re.IGNORECASE):
             refuse(text, "an OUTPUT parameter")
@@ -244,26 +245,14 @@ class Batch:
             refuse(text, "a statement that is made while it runs, and is no text")
         if self._depth >= _DEEPEST:
             refuse(text, f"a statement that makes statements, {_DEEPEST} deep")
-        inner = Batch(
-            written=self.written, spoken=self.spoken, runner=self.runner, rows=self.rows, count=self.count,
-            values=dict(values), procedure=self.procedure, logs=self.logs, _depth=self._depth + 1,
-        )  # fmt: skip
+        inner = replace(self, values=dict(values), _changed=0, _ended=False, _depth=self._depth + 1)
         inner.run(made)
         self._changed = inner._changed
 
     def run_procedure(self, name: str, named: Values, placed: Sequence[Any] = ()) -> None:
         """Run the script that answers a stored procedure, written in the words of the database itself."""
         answer = Procedure.read(name, self.procedure(name))
-        inner = Batch(
-            written=self.spoken,
-            spoken=self.spoken,
-            runner=self.runner,
-            rows=self.rows,
-            count=self.count,
-            values=answer.bound(named, placed),
-            procedure=self.procedure,
-            logs=self.logs,
-        )
+        inner = replace(self, written=self.spoken, values=answer.bound(named, placed), _changed=0, _ended=False)
         inner.run(answer.text)
 
     def call(self, name: str, named: Values) -> None:

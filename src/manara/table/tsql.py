@@ -6,13 +6,13 @@ from typing import Any, Protocol, cast
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
+from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from manara.errors import WrongDefinition
 from manara.table.tsql_catalog import object_id, with_catalog
 from manara.table.tsql_differs import refuse_what_differs
-from manara.table.tsql_parts import refuse, shown
+from manara.table.tsql_parts import refuse
 from manara.table.tsql_pattern import as_regex, has_brackets
+from manara.table.tsql_statements import joined, plain_constraint, say_recursive, unqualified
 from manara.table.tsql_types import Types
 
 
@@ -23,44 +23,8 @@ class Catalog(Protocol):
         """Return the table's columns in order, with their types in the database's SQL; nothing where there is none."""
 
 
-_MAKES_TABLE = re.compile(r"\s*create\s+table\b", re.IGNORECASE)
-_STORAGE = {"DISTRIBUTION", "CLUSTERED", "HEAP", "PARTITION"}
 _NOW = {"GETUTCDATE", "SYSDATETIME", "SYSUTCDATETIME"}
 _SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
-
-
-def tree_of(text: str) -> exp.Expression:
-    """Return the tree of one T-SQL statement. Raises WrongDefinition where it cannot be read."""
-    try:
-        found: Any = sqlglot.parse_one(without_storage(text), dialect="tsql")
-    except SqlglotError as error:
-        advice = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200]
-        raise WrongDefinition(
-            f"This T-SQL cannot be read: {shown(text)}.", advice=advice, code="UserErrorCannotTranslateSql"
-        ) from error
-    if found is None or isinstance(found, exp.Command):
-        refuse(text, f"the command {text.split(maxsplit=1)[0].upper()}")
-    return cast("exp.Expression", found)
-
-
-def without_storage(text: str) -> str:
-    """Return a CREATE TABLE without what says how Synapse stores it; any other statement as it is.
-
-    >>> without_storage("CREATE TABLE a WITH (DISTRIBUTION = HASH(id), HEAP) AS SELECT 1 AS id")
-    'CREATE TABLE a  AS SELECT 1 AS id'
-    """
-    if not _MAKES_TABLE.match(text):
-        return text
-    tokens = sqlglot.tokenize(text, dialect="tsql")
-    for at, token in enumerate(tokens[:-2]):
-        inside = tokens[at + 2].text.upper()
-        if token.text.upper() == "WITH" and tokens[at + 1].text == "(" and inside in _STORAGE:
-            depth = 0
-            for other in tokens[at + 1 :]:
-                depth += {"(": 1, ")": -1}.get(other.text, 0)
-                if depth == 0:
-                    return text[: token.start] + text[other.end + 1 :]
-    return text
 
 
 def translated(
@@ -84,8 +48,8 @@ class _Translation:
     def of(self, tree: exp.Expression) -> str:
         tree = tree.copy()
         refuse_what_differs(tree, self._text, self._to)
-        _say_recursive(tree)
-        tree = _joined(tree, self._text)
+        say_recursive(tree)
+        tree = joined(tree, self._text)
         known = self._known(tree)
         self._types = Types(known, self._values)
         aliases = {node.alias.lower(): self._types.of(node.this) for node in tree.find_all(exp.Alias)}
@@ -157,7 +121,7 @@ class _Translation:
             (exp.Table, self._called),
             (exp.Parameter, self._variable),
             (exp.Convert, self._converted),
-            (exp.Update, _unqualified),
+            (exp.Update, unqualified),
             (exp.Escape, self._escaped),
             (exp.Like, self._like),
             (exp.CurrentTimestamp, lambda _node: self._now()),
@@ -352,7 +316,7 @@ class _Translation:
         node.set("properties", exp.Properties(expressions=kept) if kept else None)
         schema = node.this
         if isinstance(schema, exp.Schema):
-            schema.set("expressions", [_constraint(one) for one in schema.expressions])
+            schema.set("expressions", [plain_constraint(one) for one in schema.expressions])
             if isinstance(schema.this, exp.Table) and schema.this.name.startswith("#") and not kept:
                 node.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
         if node.kind == "INDEX":
@@ -424,14 +388,6 @@ def local(table: exp.Table) -> exp.Table:
     return table
 
 
-def _unqualified(node: exp.Update) -> exp.Update:
-    """Return the update with the plain names of the columns that it sets."""
-    for one in node.expressions:
-        if isinstance(one, exp.EQ) and isinstance(one.this, exp.Column):
-            one.this.set("table", None)
-    return node
-
-
 def sequence_of(table: str, column: str) -> str:
     """Return the name of the sequence that numbers a column in DuckDB."""
     return f"manara_{table}_{column}".lower()
@@ -448,69 +404,6 @@ def sequences(tree: exp.Expression) -> list[tuple[str, str, str]]:
                 table = local(tree.this.this.copy())
                 found.append((sequence_of(table.name, column.name), first, step))
     return found
-
-
-def _joined(tree: exp.Expression, text: str) -> exp.Expression:  # noqa: C901 # the forms of one clause
-    """Return an UPDATE or DELETE whose FROM names the table itself as one that names only the others."""
-    if isinstance(tree, exp.Update):
-        for one in tree.expressions:
-            if isinstance(one, exp.EQ) and isinstance(one.this, exp.Column):
-                one.this.set("table", None)
-                one.this.set("db", None)
-    source = tree.args.get("from_")
-    is_delete = isinstance(tree, exp.Delete)
-    if is_delete and tree.args.get("tables"):
-        target_name, source_table = tree.args["tables"][0].alias_or_name, tree.this
-    elif isinstance(tree, exp.Update) and source is not None:
-        target_name, source_table = tree.this.alias_or_name, source.this
-    else:
-        return tree
-    joins = list(source_table.args.get("joins") or ()) + list(tree.args.get("joins") or ())
-    if source_table.alias_or_name.lower() != target_name.lower():
-        if any(join.this.alias_or_name.lower() == target_name.lower() for join in joins):
-            refuse(text, "a change of a table that its FROM names second; name it first")
-        return tree
-    if any(join.side or join.kind not in {"", "INNER"} for join in joins):
-        refuse(text, "a change of a table that is joined by another join than INNER")
-    target = source_table.copy()
-    target.set("joins", None)
-    conditions = [join.args["on"].copy() for join in joins if join.args.get("on")]
-    where = tree.args.get("where")
-    conditions += [where.this.copy()] if where else []
-    others = [join.this.copy() for join in joins]
-    tree.set("this", target)
-    tree.set("joins", None)
-    tree.set("where", exp.Where(this=exp.and_(*conditions)) if conditions else None)
-    if is_delete:
-        tree.set("tables", None)
-        tree.set("using", others or None)
-        return tree
-    tree.set("from_", None)
-    if others:
-        first, *rest = others
-        first.set("joins", [exp.Join(this=one, kind="CROSS") for one in rest] or None)
-        tree.set("from_", exp.From(this=first))
-    return tree
-
-
-def _constraint(node: exp.Expression) -> exp.Expression:
-    """Return a table's constraint without CLUSTERED and the order of its columns."""
-    keys = node.find(exp.ClusteredColumnConstraint, exp.NonClusteredColumnConstraint)
-    if keys is None or not node.find(exp.PrimaryKeyColumnConstraint, exp.PrimaryKey):
-        return node
-    names = [one.this if isinstance(one, exp.Ordered) else one for one in keys.this or keys.expressions]
-    plain = [exp.to_identifier(name.name, quoted=True) for name in names]
-    return exp.PrimaryKey(expressions=plain)
-
-
-def _say_recursive(tree: exp.Expression) -> None:
-    """Say of a WITH that names itself that it does: T-SQL has no word for that."""
-    for one in tree.find_all(exp.CTE):
-        inside = one.this.find_all(exp.Table)
-        if isinstance(one.parent, exp.With) and any(
-            not table.db and table.name.lower() == one.alias.lower() for table in inside
-        ):
-            one.parent.set("recursive", True)
 
 
 def _from_the_first_day(node: exp.DateAdd) -> exp.Expression:

@@ -34,7 +34,7 @@ from pydantic.alias_generators import to_camel
 from manara.errors import Fault, Faults, NotFound
 from manara.plugin.activity import checker
 from manara.registry import near
-from manara.resources.factory import STANDARD, standard_subject
+from manara.resources.factory import STANDARD
 
 DATE, PERIOD = "date", "period"
 GIVEN = frozenset({DATE, PERIOD})
@@ -200,8 +200,6 @@ class Subject(Part):
 def read_subject(text: str, file: str, others: Mapping[str, str] | None = None) -> Subject:
     """Return the subject area of a file, with conformed dimensions filled in from `others` (texts by name).
 
-    The one called `standard` comes with Manara, where the factory has none of that name.
-
     Raises Faults with everything that is wrong, each with its place.
     """
     subject = _shape(text, file)
@@ -312,8 +310,6 @@ def _measure_faults(fact: Fact) -> Iterator[tuple[str, str]]:
 def _conformed(dimension: Dimension, others: Mapping[str, str], place: str) -> tuple[Dimension, Fault | None]:
     """Return the dimension as the other subject area declares it, and the fault where that cannot be."""
     named = str(dimension.conformed)
-    if named not in others and named == STANDARD:
-        others = {STANDARD: standard_subject()}
     if named not in others:
         told = f"There is no subject area '{named}'."
         return dimension, Fault(file=place, path="", message=told, advice=near(named, [*others, STANDARD]))

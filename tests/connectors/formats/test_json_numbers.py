@@ -12,11 +12,14 @@ ENDLESS = {
     "in an object": b'{"a": 1}\n{"a": ' + LONG + b"}",
     "negative, in a list": b"[1, -" + LONG + b"]",
     "alone": LONG,
+    "after texts with quotes": b'["' + rb"\"" * 9_001 + b'", ' + LONG + b"]",
     "after much": b'{"a": "' + b"x" * 70_000 + b'", "b":\n ' + LONG + b"}",
 }
 OTHERS = {
     "as long as may be": b"[" + LONG[:-1] + b"]",
     "in a text": b'["' + LONG * 40 + b'", "of ' + LONG + b'"]',
+    "after a colon in a text": b'["' + b"x, " * 9_000 + rb"\\" + b'", "codes: ' + LONG + rb"\", " + LONG + b'"]',
+    "many digits after a point": b"[1." + LONG * 40 + b", 1e-" + LONG + b"]",
     "a fraction": b"[0." + LONG + b"]",
     "many short ones": b"[" + b"1234567," * 20_000 + b"1]",
 }

@@ -1,0 +1,48 @@
+"""T-SQL read as a tree, one statement at a time."""
+
+import re
+from typing import Any, cast
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from manara.errors import WrongDefinition
+from manara.table.tsql_parts import refuse, shown
+
+_MAKES_TABLE = re.compile(r"\s*create\s+table\b", re.IGNORECASE)
+_STORAGE = {"DISTRIBUTION", "CLUSTERED", "HEAP", "PARTITION"}
+
+
+def tree_of(text: str) -> exp.Expression:
+    """Return the tree of one T-SQL statement. Raises WrongDefinition where it cannot be read."""
+    try:
+        found: Any = sqlglot.parse_one(without_storage(text), dialect="tsql")
+    except SqlglotError as error:
+        advice = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200]
+        raise WrongDefinition(
+            f"This T-SQL cannot be read: {shown(text)}.", advice=advice, code="UserErrorCannotTranslateSql"
+        ) from error
+    if found is None or isinstance(found, exp.Command):
+        refuse(text, f"the command {text.split(maxsplit=1)[0].upper()}")
+    return cast("exp.Expression", found)
+
+
+def without_storage(text: str) -> str:
+    """Return a CREATE TABLE without what says how Synapse stores it; any other statement as it is.
+
+    >>> without_storage("CREATE TABLE a WITH (DISTRIBUTION = HASH(id), HEAP) AS SELECT 1 AS id")
+    'CREATE TABLE a  AS SELECT 1 AS id'
+    """
+    if not _MAKES_TABLE.match(text):
+        return text
+    tokens = sqlglot.tokenize(text, dialect="tsql")
+    for at, token in enumerate(tokens[:-2]):
+        inside = tokens[at + 2].text.upper()
+        if token.text.upper() == "WITH" and tokens[at + 1].text == "(" and inside in _STORAGE:
+            depth = 0
+            for other in tokens[at + 1 :]:
+                depth += {"(": 1, ")": -1}.get(other.text, 0)
+                if depth == 0:
+                    return text[: token.start] + text[other.end + 1 :]
+    return text
