@@ -148,15 +148,18 @@ def strptime(form: str) -> str:
 class Conversion:
     """One column's way into its type: called with the values of a batch, gives them in the type `arrow`, and misfits.
 
-    A value that does not fit is null in the result, and its place is among the misfits (None where all fit).
+    A value that does not fit is null in the result, and its place is among the misfits (None where all fit). It
+    `is_plain` where Arrow's parser of delimited text gives the same values, or an error.
     """
 
-    def __init__(self, sql_type: str, arrow: pa.DataType, tree: exp.Expression, quick: "Quick | None") -> None:
+    def __init__(
+        self, sql_type: str, arrow: pa.DataType, tree: exp.Expression, quick: "Quick | None", *, is_plain: bool = False
+    ) -> None:
         self.sql_type = sql_type
         self.arrow = arrow
+        self.is_plain = is_plain
         self.tree = tree
         self._quick = quick
-        self._database: duckdb.DuckDBPyConnection | None = None
         value = exp.column(_VALUE, quoted=True)
         wrong = exp.alias_(does_not_fit(value, tree), "wrong")
         self._statement = exp.select(exp.alias_(tree, "fitted"), wrong).from_(_ROWS).sql("duckdb")
@@ -170,6 +173,10 @@ class Conversion:
         except pa.ArrowInvalid:
             pass
         return self._in_halves(column, self._quick)
+
+    def misfit(self, text: object, column: str) -> str:
+        """Return the reason why a row with this value in the column is refused."""
+        return f"'{text}' in the column '{column}' is no {self.sql_type}"
 
     def _in_halves(self, column: Array, quick: "Quick") -> tuple[Array, Misfits | None]:
         """Convert the values that certainly fit the fast way, and ask DuckDB about the others only."""
@@ -194,11 +201,9 @@ class Conversion:
     def _slowly(self, column: Array) -> tuple[Array, Misfits | None]:
         if not len(column):
             return pa.array([], self.arrow), None
-        if self._database is None:
-            self._database = _memory().cursor()
-        self._database.register(_ROWS, pa.table([column], names=[_VALUE]))
-        result = self._database.sql(self._statement).to_arrow_table()
-        self._database.unregister(_ROWS)
+        with _memory().cursor() as database:  # several threads may convert at once
+            database.register(_ROWS, pa.table([column], names=[_VALUE]))
+            result = database.sql(self._statement).to_arrow_table()
         fitted, wrong = (_whole(result.column(index)) for index in (0, 1))
         if fitted.type != self.arrow:
             fitted = fitted.cast(self.arrow)
@@ -249,7 +254,14 @@ def conversion(kind: pa.DataType, sql_type: str, form: str, settings: Settings) 
     tree = _json_of(value) if is_json else safe_cast(value, kind, sql_type)
     if sql_type == "UUID":
         tree = exp.cast(tree, "VARCHAR", dialect="duckdb")
-    return Conversion(sql_type, arrow, tree, _QUICK.get(sql_type) if pa.types.is_string(kind) else None)
+    is_string = pa.types.is_string(kind)
+    quick = _QUICK.get(sql_type) if is_string else None
+    return Conversion(sql_type, arrow, tree, quick, is_plain=is_string and _is_parsed(arrow))
+
+
+def _is_parsed(arrow: pa.DataType) -> bool:
+    """Return whether Arrow's parser of delimited text reads values of this type as we do: decimals may be too large."""
+    return arrow in set(_ARROW.values()) - {pa.string(), pa.time64("us")}
 
 
 def _json_of(value: exp.Expression) -> exp.Expression:
@@ -358,7 +370,7 @@ _QUICK = {
 
 @functools.cache
 def _memory() -> duckdb.DuckDBPyConnection:
-    """Return the one database in memory that conversions of this process ask; each takes a cursor of its own."""
+    """Return the one database in memory that conversions of this process ask, each time by a cursor of its own."""
     database = duckdb.connect(config={"threads": 2})
     database.execute("load icu")
     database.execute("set global TimeZone = 'UTC'")

@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from manara.activities.conversion import Conversion
 from manara.activities.copy_figures import Figures
 from manara.activities.copy_log import CopyLog
 from manara.activities.copy_settings import CopySettings
-from manara.activities.mapping import Mapper, Translation
+from manara.activities.mapping import Mapper, Translation, conversions
 from manara.errors import Broken, ManaraError
 from manara.plugin.activity import Given
 from manara.plugin.dataset import Dataset, Refused, Relation, TakesRelation, Tally, refuse_none
@@ -21,7 +22,8 @@ from manara.plugin.origin import Spelling
 from manara.table.ahead import ahead
 
 # A sink takes many batches at once (a row group), and while it writes them the next ones have to be made.
-_CONVERTED_AHEAD = 4
+_AHEAD = {True: (6, 0), False: (2, 4)}
+"""How many batches are read ahead, and how many converted, by whether there is nothing to convert."""
 
 
 def _objects(rows: pa.RecordBatch) -> list[str]:
@@ -39,8 +41,9 @@ class Stream:
     `reading` is what the source has done, `tally` what has reached the sink; `added` what the sink adds to the
     output. `was_read` says whether the sink took the rows: it does not where an earlier attempt has committed them.
     `why_not` tells why DuckDB's lane was not taken. `columns` are the mapped ones: the source's name, the sink's, and
-    whether values are converted. A stream that `is_small` needs no threads. `_left_before` holds, for each row that was
-    left out after it was read, how many of the others come before it.
+    whether values are converted; `_by_source` holds what the source converts itself. A stream that `is_small` needs no
+    threads. `_left_before` holds, for each row that was left out after it was read, how many of the others come before
+    it.
     """
 
     given: Given
@@ -57,12 +60,17 @@ class Stream:
     is_small: bool = False
     _unread: int = 0
     _left_before: list[int] = field(default_factory=list)
+    _by_source: dict[str, Conversion] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Wire the tallies: who refuses a row or leaves out a file does so through them."""
         self.reading = Tally(
-            refuse=self._refuse_unread, leave_out=self._leave_out, tick=self.figures.tell, cursor=self.given.cursor
+            refuse=self._refuse_unread,
+            leave_out=self._leave_out,
+            conversions=self._conversions,
+            tick=self.figures.tell,
+            cursor=self.given.cursor,
         )
         self.tally = Tally(refuse=self._refuse_by_sink, tick=self.figures.tell, skips=self.settings.skips_rows)
 
@@ -79,10 +87,14 @@ class Stream:
         self.figures.data_expected = self.figures.data_expected or self.reading.data_expected
         self.figures.counts_rows = self.reading.counts_rows
         mapper = Mapper(self.told, rows.schema, refuse=self.misfit)
-        self.columns = mapper.pairs(rows.schema)
-        batches = mapper.batches(self._counted(rows))
+        self.columns = tuple(
+            (read, written, is_converted or read in (self._by_source or ()))
+            for read, written, is_converted in mapper.pairs(rows.schema)
+        )
         # Reading, converting and writing each have a thread, unless there is too little to do for that to pay.
-        taken: Generator[pa.RecordBatch, None, None] = batches if self.is_small else ahead(batches, _CONVERTED_AHEAD)
+        depths = _AHEAD[mapper.is_plain] if not self.is_small else (0, 0)
+        batches = mapper.batches(self._counted(rows, depths[0]))
+        taken: Generator[pa.RecordBatch, None, None] = ahead(batches, depths[1]) if depths[1] else batches
         stream = pa.RecordBatchReader.from_batches(mapper.schema, self._closing(taken))
         with contextlib.closing(taken), self.figures.counting(self.tally):
             self.added = sink.write(
@@ -103,9 +115,16 @@ class Stream:
             self.__post_init__()
             raise
 
-    def _counted(self, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    def _conversions(self, schema: pa.Schema) -> dict[str, Conversion]:
+        """Return what the source may convert itself; nothing where it adds a column that takes the texts of another."""
+        if self._by_source is None:
+            takes_texts = "$$COLUMN:" in str(self.settings.source.get("additionalColumns")).upper()
+            self._by_source = {} if takes_texts else conversions(self.told, schema)
+        return self._by_source
+
+    def _counted(self, rows: pa.RecordBatchReader, depth: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows as they are read, a few batches ahead; count them, and report after each batch."""
-        for batch in rows if self.is_small else ahead(iter(rows)):
+        for batch in ahead(iter(rows), depth) if depth else rows:
             self.tally.rows_read += batch.num_rows if self.reading.counts_rows else 0
             self._take_over()
             yield batch

@@ -1,6 +1,5 @@
 """The mapping of a copy: which source column becomes which sink column, and as what type."""
 
-import itertools
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import pyarrow as pa
 from manara.activities.conversion import Conversion, Misfits, Settings, conversion
 from manara.errors import WrongDefinition
 from manara.registry import near
+from manara.table.rows import without_rows
 
 _AS_IT_IS = {"", "object", "byte[]"}
 _SQL_TYPES = {
@@ -33,8 +33,6 @@ _SQL_TYPES = {
     "datetimeoffset": "TIMESTAMP WITH TIME ZONE",
     "timespan": "TIME",
 }
-_PIECES_PAY = 100
-"""Where fewer than one row in so many is left out, a batch is cut around them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +169,22 @@ def _sql_type(sink: Mapping[str, Any], where: str) -> str:
     return _SQL_TYPES[name]
 
 
+def conversions(told: Translation, source: pa.Schema) -> dict[str, Conversion]:
+    """Return the conversions that a source of texts may do itself while it reads, by its columns' names.
+
+    There are none where a column that is converted is mapped more than once.
+    """
+    taken = [_place(column, source) for column in told.columns]
+    found = {
+        index: convert
+        for index, column in zip(taken, told.columns, strict=True)
+        if column.sql_type
+        and (convert := conversion(source.field(index).type, column.sql_type, column.form, told.settings))
+    }
+    is_once = all(taken.count(index) == 1 for index in found)
+    return {source.field(index).name: convert for index, convert in found.items()} if is_once else {}
+
+
 class Mapper:
     """The mapping, fitted to the columns that the source really has.
 
@@ -233,38 +247,20 @@ class Mapper:
         fitted = pa.RecordBatch.from_arrays(columns, schema=self.schema)
         if not wrong:
             return fitted
-        return _without(fitted, self._tell(batch, wrong))
+        return without_rows(fitted, self._tell(batch, wrong))
 
     def _tell(self, batch: pa.RecordBatch, wrong: Mapping[int, Misfits]) -> list[int]:
         """Hand the rows with a value that does not fit to `refuse`, and return where they stand in the batch."""
         reasons: dict[int, list[str]] = {}
         for place, misfits in wrong.items():
-            index, kind = self._taken[place], self._conversions[place].sql_type
+            index, convert = self._taken[place], self._conversions[place]
             name, column = batch.schema.names[index], batch.column(index)
             for at in misfits:
-                reasons.setdefault(at, []).append(f"'{column[at].as_py()}' in the column '{name}' is no {kind}")
+                reasons.setdefault(at, []).append(convert.misfit(column[at].as_py(), name))
         bad = sorted(reasons)
         places = [self._done + at + 1 for at in bad]
         self._refuse(places, batch.take(pa.array(bad, pa.int64())), ["; ".join(reasons[at]) for at in bad])
         return bad
-
-
-def _without(batch: pa.RecordBatch, bad: Sequence[int]) -> pa.RecordBatch:
-    """Return the batch without the rows at these places, in order."""
-    if len(bad) > batch.num_rows // _PIECES_PAY:
-        return batch.filter(_all_but(bad, batch.num_rows))
-    # Whole stretches are put together faster than rows are picked one by one.
-    edges = itertools.pairwise([-1, *bad, batch.num_rows])
-    stretches = [batch.slice(low + 1, high - low - 1) for low, high in edges if high - low > 1]
-    return pa.concat_batches(stretches) if stretches else batch.slice(0, 0)  # type: ignore[attr-defined] # its stubs are older
-
-
-def _all_but(bad: Sequence[int], count: int) -> "pa.Array[Any]":
-    """Return the mask of `count` rows that leaves the bad ones out."""
-    kept = bytearray(b"\x01") * count
-    for at in bad:
-        kept[at] = 0
-    return pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(bytes(kept))]).cast(pa.bool_())
 
 
 def _marks(column: "pa.Field[Any]") -> dict[bytes | str, bytes | str] | None:

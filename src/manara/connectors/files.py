@@ -32,7 +32,10 @@ from manara.plugin.dataset import Dataset, DatasetGiven, Doomed, Part, Relation,
 
 
 class Format(Protocol):
-    """How one kind of file is read and written."""
+    """How one kind of file is read and written.
+
+    One that `converts` reads its columns as texts, and gives those of `tally.conversions` in their types.
+    """
 
     @property
     def extension(self) -> str:
@@ -67,9 +70,10 @@ class FileDataset:
         tally.data_expected = sum({file.path: file.info.size_bytes for file in files}.values())
         # Without a new file, those that are not new tell the columns.
         samples = files or source_files(self.given, settings, at_any_time=True)
-        schema = self.format.schema(samples, settings)
+        read = self.format.schema(samples, settings)
         spell = getattr(self.format, "spelling", None)
-        tally.spelling = spell(schema) if spell else None
+        tally.spelling = spell(read) if spell else None
+        schema = _converted(read, tally) if getattr(self.format, "converts", False) else read
         whole = folder_columns.with_columns(samples, schema) if folder_columns.is_wanted(settings) else schema
         additional = Additional.of(settings, whole)
         return pa.RecordBatchReader.from_batches(
@@ -231,6 +235,14 @@ class FileDataset:
             facts |= {"structure": structure} if "structure" in asked else {}
             facts |= {"columnCount": len(structure)} if "columnCount" in asked else {}
         return facts
+
+
+def _converted(schema: pa.Schema, tally: Tally) -> pa.Schema:
+    """Return the columns as they are after the source's own conversions."""
+    found = tally.conversions(schema)
+    return pa.schema(
+        [column.with_type(found[column.name].arrow) if column.name in found else column for column in schema]
+    )
 
 
 def same_columns(file: SourceFile, schema: pa.Schema, names: Sequence[str]) -> None:

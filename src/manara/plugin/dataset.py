@@ -59,6 +59,28 @@ class AfterFile:
         self.work()
 
 
+class Conversion(Protocol):
+    """What makes the texts of one column values of the type `arrow`.
+
+    `is_plain` where Arrow's parser of delimited text understands them as this does: it then gives the same value, or an
+    error.
+    """
+
+    arrow: "pa.DataType"
+    is_plain: bool
+
+    def __call__(self, column: "pa.Array[Any]", /) -> "tuple[pa.Array[Any], list[int] | None]":
+        """Return the values, and the places of those that do not fit, which are null then; None where all fit."""
+
+    def misfit(self, text: object, column: str) -> str:
+        """Return the reason why a row with this text in the column is refused."""
+
+
+def convert_none(_schema: "pa.Schema") -> Mapping[str, Conversion]:
+    """Return no conversion: what a source is told whose columns are taken as it has them."""
+    return {}
+
+
 def leave_out_none(_file: str, error: ManaraError) -> None:
     """Raise the error: what a copy does with a file that cannot be read unless skipErrorFile tells it to go on."""
     raise error
@@ -80,7 +102,9 @@ class Tally:
     progress, and raises Cancelled when the run is to stop. `origins` and `spelling` say where refused rows stand and
     how they are written; a source that knows nothing of them leaves them as they are. `skips` says that `refuse`
     counts: a sink may then take trouble to find the rows that its database does not take. A source whose batches are
-    not rows (the pieces of files) sets `counts_rows` to false.
+    not rows (the pieces of files) sets `counts_rows` to false. `conversions`, given the columns of a source of texts,
+    tells which of them are to have another type; a source may convert those itself while it reads, all of them, and
+    refuses the rows that do not fit.
     """
 
     rows_read: int = 0
@@ -101,6 +125,7 @@ class Tally:
     counts_rows: bool = True
     refuse: Callable[[Refused], None] = refuse_none
     leave_out: Callable[[str, ManaraError], None] = leave_out_none
+    conversions: "Callable[[pa.Schema], Mapping[str, Conversion]]" = convert_none
     tick: Callable[[], None] = field(default=lambda: None)
 
 

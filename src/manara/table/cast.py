@@ -30,6 +30,9 @@ _WHOLE_NAMES = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
 }  # fmt: skip
 _BOOLEANS = ("true", "false", "1", "0")
+_BLANKS = " \t"
+# ISO 8601 lets a time end with its hour, and DuckDB does not.
+_TO_THE_HOUR = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2})(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
 
 
 def safe_cast(value: exp.Expression, source: pa.DataType, target: str) -> exp.Expression:
@@ -43,28 +46,29 @@ def safe_cast(value: exp.Expression, source: pa.DataType, target: str) -> exp.Ex
     is_text = pa.types.is_string(source) or pa.types.is_large_string(source)
     cast: exp.Expression = exp.TryCast(this=value.copy(), to=wanted.copy())
     if wanted.this in _WHOLE_TYPES and is_text:
-        trimmed = exp.Trim(this=value.copy())
-        return _only(exp.func("regexp_full_match", trimmed, exp.Literal.string(_WHOLE), dialect="duckdb"), cast)
+        return _only(exp.func("regexp_full_match", _trimmed(value), exp.Literal.string(_WHOLE), dialect="duckdb"), cast)
     if wanted.this in _WHOLE_TYPES and (pa.types.is_floating(source) or pa.types.is_decimal(source)):
         return _only(exp.EQ(this=value.copy(), expression=exp.func("trunc", value.copy())), cast)
     if wanted.this in _NUMBER_TYPES and is_text:
-        lower = exp.Lower(this=exp.Trim(this=value.copy()))
+        lower = exp.Lower(this=_trimmed(value))
         return _only(exp.func("regexp_full_match", lower, exp.Literal.string(_NUMBER), dialect="duckdb"), cast)
     if wanted.this in _DAY_TYPES and is_text:
+        if wanted.this != exp.DataType.Type.DATE:
+            cast = exp.TryCast(this=_with_minutes(value), to=exp.DataType.build("timestamptz", dialect="duckdb"))
         if wanted.this in _MOMENT_TYPES:
-            aware = exp.TryCast(this=value.copy(), to=exp.DataType.build("timestamptz", dialect="duckdb"))
-            cast = exp.AtTimeZone(this=aware, zone=exp.Literal.string("UTC"))
-        trimmed = exp.Trim(this=value.copy())
-        return _only(exp.func("regexp_full_match", trimmed, exp.Literal.string(_YEAR_FIRST), dialect="duckdb"), cast)
+            cast = exp.AtTimeZone(this=cast, zone=exp.Literal.string("UTC"))
+        return _only(
+            exp.func("regexp_full_match", _trimmed(value), exp.Literal.string(_YEAR_FIRST), dialect="duckdb"), cast
+        )
     if wanted.this == exp.DataType.Type.BOOLEAN and is_text:
-        lower = exp.Lower(this=exp.Trim(this=value.copy()))
+        lower = exp.Lower(this=_trimmed(value))
         return _only(exp.In(this=lower, expressions=[exp.Literal.string(word) for word in _BOOLEANS]), cast)
     return cast
 
 
 def may_fit(text: str, target: str) -> bool:
     """Return False for a text that certainly does not fit DuckDB's type `target` by `safe_cast`."""
-    trimmed = text.strip(" ")
+    trimmed = text.strip(_BLANKS)
     if target in _WHOLE_NAMES:
         return re.fullmatch(_WHOLE, trimmed) is not None
     return target not in {"FLOAT", "DOUBLE"} or re.fullmatch(_NUMBER, trimmed.lower()) is not None
@@ -74,6 +78,16 @@ def does_not_fit(value: exp.Expression, cast: exp.Expression) -> Any:
     """Return the condition that there is a value, and that its cast gives none."""
     there = exp.Not(this=exp.Is(this=value.copy(), expression=exp.null()))
     return exp.and_(there, exp.Is(this=exp.Paren(this=cast.copy()), expression=exp.null()))
+
+
+def _trimmed(value: exp.Expression) -> exp.Expression:
+    return exp.Trim(this=value.copy(), expression=exp.Literal.string(_BLANKS))
+
+
+def _with_minutes(value: exp.Expression) -> exp.RegexpReplace:
+    """Return the value with minutes where it is a moment that is told to the hour."""
+    pattern, longer = exp.Literal.string(_TO_THE_HOUR), exp.Literal.string(r"\1:00\2")
+    return exp.RegexpReplace(this=value.copy(), expression=pattern, replacement=longer)
 
 
 def _only(condition: Any, value: exp.Expression) -> exp.Expression:

@@ -3,8 +3,9 @@
 import csv
 import io
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ import pyarrow.csv as pacsv
 from manara.connectors.formats.marks import Marks
 
 UNKNOWN = 0
+_STRETCH = 16 << 10
+_FEW = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +24,18 @@ class Lines:
     """How many lines a block has, and where its rows begin, both counted from 1.
 
     Each of `rows` begins on the one of `lines` at its place; the rows after it, up to the next, take one line each. A
-    line is UNKNOWN where it could not be told for certain.
+    line is UNKNOWN where it could not be told for certain. `feeds` are the line feeds before each stretch of bytes.
     """
 
     count: int
     rows: "array[int]" = field(default_factory=lambda: array("q", [1]))
     lines: "array[int]" = field(default_factory=lambda: array("q", [1]))
+    feeds: "array[int]" = field(default_factory=lambda: array("q", [0]))
+
+    def line_of(self, row: int) -> int:
+        """Return the line on which a row of the block begins."""
+        last = bisect_right(self.rows, row) - 1
+        return self.lines[last] + row - self.rows[last]
 
     def shifted(self, rows: int, lines: int) -> "tuple[array[int], array[int]]":
         """Return the rows and lines as those of a file, of which so many stand before the block."""
@@ -39,6 +48,8 @@ def _unknown(count: int) -> Lines:
 
 
 def _shifted(numbers: "array[int]", by: int) -> "array[int]":
+    if len(numbers) < _FEW:
+        return array("q", [number + by for number in numbers])
     held: Any = pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
     return _held(pc.add(held, by))
 
@@ -52,26 +63,67 @@ def _held(numbers: Any) -> "array[int]":
 
 def lines_of(block: memoryview, marks: Marks, rows: pa.RecordBatch, ragged: Sequence[pacsv.InvalidRow]) -> Lines:
     """Return the lines of a block of whole rows, of which the parser has made rows and ragged ones."""
-    count, lone_returns = _line_ends(block)
+    held, end = held_by(block)
+    feeds, lone_returns = _feeds(held, end), _lone_returns(held, end)
+    count = feeds[-1] + lone_returns
     total = rows.num_rows + len(ragged)
     if marks.has_own_rows:
         return _unknown(count)
     if count == total:
-        return Lines(count=count)
+        return Lines(count=count, feeds=feeds)
     if not lone_returns:
         more = _more(rows, ragged)
         if count == total + (pc.sum(more).as_py() or 0):
-            return _after_longer_rows(count, more)
-    return _searched(block, marks, count, total)
+            return replace(_after_longer_rows(count, more), feeds=feeds)
+    return replace(_searched(block, marks, count, total), feeds=feeds)
 
 
-def _line_ends(block: memoryview) -> tuple[int, int]:
-    """Return how many lines end in a block, and how many of them with a carriage return alone."""
-    held, end = block.obj, len(block)
-    assert isinstance(held, bytes)  # noqa: S101 # a block is the beginning of the bytes that were taken
-    feeds, returns = held.count(b"\n", 0, end), held.count(b"\r", 0, end)
-    lone = returns - held.count(b"\r\n", 0, end) if returns else 0
-    return feeds + lone, lone
+def rows_at(block: memoryview, lines: Lines, numbers: Sequence[int], total: int) -> bytes | None:
+    """Return the bytes of rows (from 1, in order) of a block that has `total`; None where it is not certain which."""
+    held, end = held_by(block)
+    if UNKNOWN in lines.lines or _lone_returns(held, end):
+        return None
+    wanted = [
+        lines.line_of(number) if number <= total else lines.count + 1
+        for first in numbers
+        for number in (first, first + 1)
+    ]
+    begins = _begins(held, lines, wanted)
+    return b"".join(held[begins[at] : begins[at + 1]] for at in range(0, len(begins), 2))
+
+
+def _begins(held: bytes, lines: Lines, wanted: Sequence[int]) -> list[int]:
+    """Return where lines begin, by their numbers from 1."""
+    found = []
+    for line in wanted:
+        stretch = bisect_left(lines.feeds, line - 1, 1) - 1
+        at = stretch * _STRETCH
+        for _ in range(line - 1 - lines.feeds[stretch]):
+            at = held.index(b"\n", at) + 1
+        found.append(at)
+    return found
+
+
+def held_by(block: memoryview) -> tuple[bytes, int]:
+    """Return the bytes that a block is the beginning of, and its length: they know more than it does."""
+    held = block.obj
+    assert isinstance(held, bytes)  # noqa: S101 # so a text gives its blocks
+    return held, len(block)
+
+
+def _lone_returns(held: bytes, end: int) -> int:
+    """Return how many lines end with a carriage return alone."""
+    # To count takes ten times as long as to look.
+    return held.count(b"\r", 0, end) - held.count(b"\r\n", 0, end) if held.find(b"\r", 0, end) >= 0 else 0
+
+
+def _feeds(held: bytes, end: int) -> "array[int]":
+    """Return how many line feeds stand before each stretch of a block, and at last how many it has."""
+    found, count = array("q", [0]), 0
+    for begin in range(0, end, _STRETCH):
+        count += held.count(b"\n", begin, min(begin + _STRETCH, end))
+        found.append(count)
+    return found
 
 
 def _more(rows: pa.RecordBatch, ragged: Sequence[pacsv.InvalidRow]) -> Any:
@@ -79,7 +131,7 @@ def _more(rows: pa.RecordBatch, ragged: Sequence[pacsv.InvalidRow]) -> Any:
     more: Any = pa.repeat(pa.scalar(0, pa.int64()), rows.num_rows)
     columns: list[Any] = rows.columns
     for column in columns:
-        if pc.any(pc.match_substring(column, "\n")).as_py():
+        if pa.types.is_string(column.type) and pc.any(pc.match_substring(column, "\n")).as_py():
             more = pc.add(more, pc.fill_null(pc.count_substring(column, "\n"), 0))
     pieces: list[Any] = []
     passed = 0

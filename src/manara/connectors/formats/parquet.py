@@ -20,8 +20,11 @@ _CODECS = ("snappy", "gzip", "zstd", "lz4", "brotli", "none")
 _GROUP_ROWS = 512 * 1024
 _GROUP_BYTES = 24 << 20
 _READ_BYTES = 1 << 20
+_WRITE_BYTES = 8 << 20
 _DUCKDB_GROUP_ROWS = 122_880
+_SAMPLE_ROWS, _SAMPLE_BYTES = 16_384, 1 << 17
 _FEW_VALUES = 0.3
+_WORTH_PACKING = 0.9
 _PATTERN = "*?["
 # The types that DuckDB reads from a Parquet file and writes to one without changing them.
 _CERTAIN = {
@@ -116,9 +119,11 @@ class ParquetFormat:
     def write(self, file: BinaryIO, rows: pa.RecordBatchReader, _settings: Settings) -> None:
         groups = _groups(rows)
         first = next(groups, rows.schema.empty_table())
-        with pq.ParquetWriter(
-            file, rows.schema, compression=cast(Any, self.codec), use_dictionary=_repetitive(first)
-        ) as writer:
+        with (
+            # Pages one by one would wait for Python each time, while other threads read.
+            pa.BufferedOutputStream(pa.PythonFile(cast(Any, file), "w"), _WRITE_BYTES) as pages,
+            pq.ParquetWriter(pages, rows.schema, **_spelling(first, self.codec)) as writer,
+        ):
             writer.write_table(first)
             for group in groups:
                 writer.write_table(group)
@@ -136,15 +141,27 @@ def _groups(rows: pa.RecordBatchReader) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(held, rows.schema)
 
 
-def _repetitive(table: pa.Table) -> Any:
-    """Return the columns with few distinct values: for the others, a dictionary costs time and saves nothing."""
-    sample = table.slice(0, 16_384)
-    if not sample.num_rows:
+def _spelling(table: pa.Table, codec: str) -> dict[str, Any]:
+    """Return how the columns of such a table are written: what costs time and saves nothing is left out.
+
+    That is a dictionary of values that are mostly distinct, and the packing of a column that hardly gets smaller.
+    """
+    sample, names = table.slice(0, _SAMPLE_ROWS), table.schema.names
+    if not sample.num_rows or len(set(names)) < len(names) or any(pa.types.is_nested(one.type) for one in table.schema):
+        return {"compression": codec, "use_dictionary": True}
+    few = [name for name in names if pc.count_distinct(sample[name]).as_py() <= sample.num_rows * _FEW_VALUES]
+    codecs = {name: codec if name in few or _gets_smaller(sample[name], codec) else "none" for name in names}
+    return {"compression": codecs, "use_dictionary": few}
+
+
+def _gets_smaller(column: "pa.ChunkedArray[Any]", codec: str) -> bool:
+    """Return whether packing a column saves a tenth or more, as far as its first values tell; True of a few."""
+    first: Any = column.chunk(0)
+    values = first.buffers()[-1]
+    if codec == "none" or values is None or values.size < _SAMPLE_BYTES:
         return True
-    flat = [name for name in sample.schema.names if not pa.types.is_nested(sample.schema.field(name).type)]
-    if len(flat) < len(sample.schema.names) or len(set(flat)) < len(flat):
-        return True
-    return [name for name in flat if pc.count_distinct(sample[name]).as_py() <= sample.num_rows * _FEW_VALUES]
+    packed = pa.Codec(cast(Any, "lz4_raw" if codec == "lz4" else codec)).compress(values.slice(0, _SAMPLE_BYTES))
+    return len(packed) <= _SAMPLE_BYTES * _WORTH_PACKING
 
 
 def _certain(kind: pa.DataType) -> bool:

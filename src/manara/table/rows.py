@@ -1,0 +1,28 @@
+"""Rows taken out of a batch."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+_PIECES_PAY = 100
+"""Where fewer than one row in so many is left out, a batch is cut around them."""
+
+
+def without_rows(batch: pa.RecordBatch, bad: Sequence[int]) -> pa.RecordBatch:
+    """Return the batch without the rows at these places, in order."""
+    if len(bad) > batch.num_rows // _PIECES_PAY:
+        return batch.filter(_all_but(bad, batch.num_rows))
+    # Whole stretches are put together faster than rows are picked one by one.
+    edges = itertools.pairwise([-1, *bad, batch.num_rows])
+    stretches = [batch.slice(low + 1, high - low - 1) for low, high in edges if high - low > 1]
+    return pa.concat_batches(stretches) if stretches else batch.slice(0, 0)  # type: ignore[attr-defined] # its stubs are older
+
+
+def _all_but(bad: Sequence[int], count: int) -> "pa.Array[Any]":
+    """Return the mask of `count` rows that leaves the bad ones out."""
+    kept = bytearray(b"\x01") * count
+    for at in bad:
+        kept[at] = 0
+    return pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(bytes(kept))]).cast(pa.bool_())
