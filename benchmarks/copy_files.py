@@ -43,6 +43,7 @@ _NEEDED = {
         "manara.connectors.file_server",
         "manara.connectors.formats.delimited_text",
         "manara.connectors.formats.parquet",
+        "sqlglot.dialects.duckdb",
     ),
 }
 

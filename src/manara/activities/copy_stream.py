@@ -22,7 +22,7 @@ from manara.plugin.origin import Spelling
 from manara.table.ahead import ahead
 
 # A sink takes many batches at once (a row group), and while it writes them the next ones have to be made.
-_AHEAD = {True: (6, 0), False: (2, 4)}
+_AHEAD = {True: (4, 0), False: (2, 4)}
 """How many batches are read ahead, and how many converted, by whether there is nothing to convert."""
 
 

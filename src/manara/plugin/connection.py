@@ -110,6 +110,9 @@ class ArrowTransaction(Transaction, Protocol):
     def register(self, name: str, rows: "pa.RecordBatchReader | pa.Table") -> AbstractContextManager[None]:
         """Make Arrow rows visible to statements as a view called `name`, in a `with` block."""
 
+    def passing_through(self) -> AbstractContextManager[None]:
+        """Say, for a `with` block, that statements take rows in as they come, and need no memory of their own."""
+
 
 @runtime_checkable
 class Undoable(Transaction, Protocol):

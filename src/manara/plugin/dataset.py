@@ -263,7 +263,8 @@ class Relation:
     """Rows that DuckDB reads by itself: the query that gives them, and the columns as the Arrow stream has them.
 
     `rows` is how many there are, None where only reading tells. Rows of a database are read there and nowhere else:
-    `home` is its open file, and `text` the SQL whose rows the query knows as a view.
+    `home` is its open file, and `text` the SQL whose rows the query knows as a view. They are `streamed` where none has
+    to wait for others in memory, as with sorting.
     """
 
     query: "exp.Select"
@@ -273,6 +274,7 @@ class Relation:
     size_bytes: int
     home: Any = None
     text: str = ""
+    streamed: bool = True
 
 
 @runtime_checkable

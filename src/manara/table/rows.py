@@ -1,7 +1,7 @@
-"""Rows taken out of a batch."""
+"""Rows taken out of a batch, and batches of another size."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +17,32 @@ def without_rows(batch: pa.RecordBatch, bad: Sequence[int]) -> pa.RecordBatch:
     # Whole stretches are put together faster than rows are picked one by one.
     edges = itertools.pairwise([-1, *bad, batch.num_rows])
     stretches = [batch.slice(low + 1, high - low - 1) for low, high in edges if high - low > 1]
-    return pa.concat_batches(stretches) if stretches else batch.slice(0, 0)  # type: ignore[attr-defined] # its stubs are older
+    return _joined(stretches) if stretches else batch.slice(0, 0)
+
+
+def in_pieces(batches: Iterable[pa.RecordBatch], rows: int, size_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows in batches of so many, or of fewer where these come to more than so many bytes."""
+    held: list[pa.RecordBatch] = []
+    count = size = 0
+    for batch in batches:
+        rest = batch
+        while rest.num_rows:
+            piece = rest.slice(0, rows - count)
+            rest = rest.slice(piece.num_rows)
+            held.append(piece)
+            count, size = count + piece.num_rows, size + piece.nbytes
+            if count == rows or size >= size_bytes:
+                yield _joined(held)
+                held, count, size = [], 0, 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    found: pa.RecordBatch = pa.concat_batches(batches)  # type: ignore[attr-defined] # its stubs are older
+    return found
 
 
 def _all_but(bad: Sequence[int], count: int) -> "pa.Array[Any]":

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
+import duckdb
 import pyarrow as pa
 import pytest
 from tests.plugin_given import Place
@@ -169,3 +170,36 @@ def test_large_loads_spill_within_the_memory_that_is_allowed(place: Place) -> No
     with file.cursor() as cursor:
         cursor.execute("create table t as select range as n, md5(range::varchar) as t from range(1000000) order by t")
         assert cursor.execute("select count(*) from t").fetchone() == (1_000_000,)
+
+
+def test_rows_that_pass_through_take_little_memory_while_nobody_else_is_there(place: Place) -> None:
+    told = {"memory_limit": "1.0 GiB"}
+    file = duckdb_file.shared(place.folder / "lean.duckdb", lock_timeout_s=1, config=told, may_be_lean=True)
+
+    def limit(cursor: duckdb.DuckDBPyConnection) -> str:
+        return str((cursor.execute("select current_setting('memory_limit')").fetchone() or [""])[0])
+
+    with file.cursor() as cursor:
+        assert limit(cursor) == "1.0 GiB"
+        with file.passing_through(128):
+            assert limit(cursor) == "128.0 MiB"
+            with file.cursor() as other:
+                assert limit(cursor) == "1.0 GiB"
+                with file.passing_through(96):
+                    assert limit(other) == "96.0 MiB"
+            assert limit(cursor) == "128.0 MiB"
+        assert limit(cursor) == "1.0 GiB"
+
+
+@pytest.mark.parametrize(
+    ("query", "is_streamed"),
+    [
+        ("select * from t where n > 1", True), ("select n + 1 as m from t", True), ("select * from t order by n", False),
+        ("select n, count(*) from t group by n", False), ("select * from t join t as u using (n)", False),
+        ("select *, lag(n) over (order by n desc) from t", False), ("select distinct n from t", False),
+    ],
+)  # fmt: skip
+def test_a_plan_tells_whether_rows_wait_for_others(place: Place, query: str, is_streamed: bool) -> None:
+    _run(place, "create table t as select range as n from range(10)")
+    with duckdb_file.shared(place.folder / "warehouse.duckdb", lock_timeout_s=1, config={}).cursor() as cursor:
+        assert duckdb_file.is_streamed(cursor.sql(query).explain()) == is_streamed

@@ -1,3 +1,5 @@
+import math
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +15,25 @@ def test_rows_keep_order_and_types_through_row_groups(place: Place) -> None:
     written = pq.ParquetFile(place.folder / "out.parquet")
     assert written.read() == table
     assert written.metadata.row_group(0).column(0).compression == "SNAPPY"
+
+
+@pytest.mark.parametrize("codec", ["snappy", "gzip", "zstd", "lz4", "brotli", "none"])
+def test_columns_are_packed_unless_they_hardly_get_smaller(place: Place, codec: str) -> None:
+    count = 100_000
+    rows = {"few": ["x", "yy"] * (count // 2), "rising": range(count), "noise": [math.sin(at) for at in range(count)]}
+    table = pa.table(rows)
+    pq.write_table(table, place.folder / "in.parquet")
+    sink = files("Parquet", "out.parquet", compressionCodec=codec)
+    place.copy(files("Parquet", "in.parquet"), sink, lane="Arrow")
+    written = pq.ParquetFile(place.folder / "out.parquet")
+    assert written.read() == table
+    group = written.metadata.row_group(0)
+    found = {name: group.column(at).compression for at, name in enumerate(rows)}
+    plain = "UNCOMPRESSED"
+    packed = {"none": plain, "lz4": "LZ4"}.get(codec, codec.upper())
+    noise = {"snappy": plain, "lz4": plain, "none": plain}.get(codec, packed)
+    assert found["few"] == found["rising"] == packed
+    assert found["noise"] in {noise, plain}
 
 
 def test_no_rows_are_a_file_with_columns(place: Place) -> None:

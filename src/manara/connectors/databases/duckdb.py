@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 _DETACHED_BYTES = 32 << 20
 _MOST_MEMORY_BYTES = 4 << 30
+_READING_MIB, _LOADING_MIB = 128, 180
+"""What DuckDB itself takes while Arrow rows come from it, or go into it."""
 _CREATE_MARK = """
 create table if not exists manara_mark (
     run_id varchar, step varchar, attempt integer, noted timestamptz, output json, primary key (run_id, step))
@@ -64,6 +67,7 @@ def duckdb_database(given: LinkedServiceGiven) -> "DuckDBDatabase":
                 "memory_limit": str(given.properties.get("memoryLimit") or _sensible_memory()),
                 "temp_directory": str(given.root / str(spill)) if spill else f"{file}.tmp",
             },
+            may_be_lean=not given.properties.get("memoryLimit"),
         )
     )
 
@@ -82,7 +86,11 @@ class DuckDBDatabase:
     def query(self, statement: str, parameters: Parameters = ()) -> pa.RecordBatchReader:
         with contextlib.ExitStack() as stack:
             cursor = stack.enter_context(self.file.cursor())
-            rows = _rows(cursor, statement, parameters)
+            with translated(statement):
+                found = _relation(cursor, statement, parameters)
+                if found and self.file.is_large and duckdb_file.is_streamed(found.explain()):
+                    stack.enter_context(self.file.passing_through(_READING_MIB))
+                rows = _rows(found)
             held = stack.pop_all()
         return _closing(rows, held, self.file)
 
@@ -99,13 +107,13 @@ class DuckDBDatabase:
             if noted:
                 result: dict[str, Any] = json.loads(noted[0])
                 return result
-            return _in_transaction(cursor, mark, work)
+            return _in_transaction(DuckDBTransaction(cursor=cursor, file=self.file), mark, work)
 
 
 def _in_transaction(
-    cursor: duckdb.DuckDBPyConnection, mark: Mark, work: Callable[["DuckDBTransaction"], dict[str, Any]]
+    transaction: "DuckDBTransaction", mark: Mark, work: Callable[["DuckDBTransaction"], dict[str, Any]]
 ) -> dict[str, Any]:
-    transaction = DuckDBTransaction(cursor=cursor)
+    cursor = transaction.cursor
     cursor.execute("begin")
     try:
         result = work(transaction)
@@ -130,6 +138,7 @@ class DuckDBTransaction:
     """
 
     cursor: duckdb.DuckDBPyConnection
+    file: duckdb_file.SharedFile
     dialect: str = "duckdb"
     _sources: "dict[str, _Watched]" = field(default_factory=dict)
 
@@ -141,8 +150,8 @@ class DuckDBTransaction:
             return int(rows[0][0]) if rows else 0
 
     def query(self, statement: str, parameters: Parameters = ()) -> pa.RecordBatchReader:
-        with self._true_cause():
-            return _detached(_rows(self.cursor, statement, parameters))
+        with self._true_cause(), translated(statement):
+            return _detached(_rows(_relation(self.cursor, statement, parameters)))
 
     def columns(self, table: exp.Table) -> dict[str, str]:
         return _columns(self.query(_COLUMNS, [table.name, table.db or _OWN_SCHEMA]))
@@ -171,6 +180,9 @@ class DuckDBTransaction:
             # After an error the transaction is over, and its views have gone with it.
             with contextlib.suppress(duckdb.Error):
                 self.cursor.unregister(name)
+
+    def passing_through(self) -> AbstractContextManager[None]:
+        return self.file.passing_through(_LOADING_MIB)
 
     def forget(self) -> None:
         """Let go of all rows that were registered."""
@@ -210,13 +222,18 @@ def _columns(rows: pa.RecordBatchReader) -> dict[str, str]:
     return {row["column_name"]: row["data_type"] for row in rows.read_all().to_pylist()}
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, statement: str, parameters: Parameters) -> pa.RecordBatchReader:
-    with translated(statement):
-        relation = cursor.sql(statement, params=parameters or None)
-        if relation is None:
-            return pa.RecordBatchReader.from_batches(pa.schema([]), [])
-        rows: pa.RecordBatchReader = relation.to_arrow_reader(65_536)
-        return rows
+def _relation(
+    cursor: duckdb.DuckDBPyConnection, statement: str, parameters: Parameters
+) -> duckdb.DuckDBPyRelation | None:
+    return cursor.sql(statement, params=parameters or None)
+
+
+def _rows(relation: duckdb.DuckDBPyRelation | None) -> pa.RecordBatchReader:
+    """Return the rows of what a statement gave; none where it gave nothing."""
+    if relation is None:
+        return pa.RecordBatchReader.from_batches(pa.schema([]), [])
+    rows: pa.RecordBatchReader = relation.to_arrow_reader(65_536)
+    return rows
 
 
 def _detached(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:

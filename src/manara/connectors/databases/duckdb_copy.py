@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -12,14 +12,14 @@ import pyarrow as pa
 from sqlglot import exp
 
 from manara.connectors.databases.duckdb_errors import translated
-from manara.connectors.databases.duckdb_file import SharedFile
+from manara.connectors.databases.duckdb_file import SharedFile, is_streamed
 from manara.errors import ManaraError
 from manara.plugin.dataset import Relation, Tally
 
 SOURCE = "manara_read"
 """The view that holds the rows of a source which is in the database itself."""
 
-_MEMORY = "320MiB"
+ROOM_MIB = 320
 _TICK_S = 0.5
 _ALWAYS = "manara_always"
 _CATALOG = ("DUCKDB_", "PRAGMA_")
@@ -47,7 +47,8 @@ def relation_of(home: SharedFile, text: str) -> Relation | str:
             return "the source's query is no plain query"
         found = cursor.sql(text)
         # A table that the sink makes must not be among the rows.
-        if any(sign in found.explain().upper() for sign in _CATALOG):
+        plan = found.explain()
+        if any(sign in plan.upper() for sign in _CATALOG):
             return "the source's query asks which tables there are"
         kinds = [str(kind) for kind in found.types]
         fields = [(name, _arrow(kind) or pa.null()) for name, kind in zip(found.columns, kinds, strict=True)]
@@ -57,7 +58,16 @@ def relation_of(home: SharedFile, text: str) -> Relation | str:
     if len({name.lower() for name, _ in fields}) < len(fields) or not all(name for name, _ in fields):
         return "the columns have no names of their own"
     query = exp.select("*").from_(exp.to_table(SOURCE))
-    return Relation(query=query, schema=pa.schema(fields), rows=None, files=0, size_bytes=0, home=home, text=text)
+    return Relation(
+        query=query,
+        schema=pa.schema(fields),
+        rows=None,
+        files=0,
+        size_bytes=0,
+        home=home,
+        text=text,
+        streamed=is_streamed(plan),
+    )
 
 
 def _arrow(kind: str) -> pa.DataType | None:
@@ -81,7 +91,7 @@ def copy_to(relation: Relation, path: Path, options: Mapping[str, str | int], ta
     """Write the rows, in their order, over the file at `path`."""
     told = ", ".join(f"{name} {_spelt(value)}" for name, value in options.items())
     target = exp.Literal.string(str(path)).sql("duckdb")
-    with _cursor(relation) as cursor:
+    with _cursor(relation) as cursor, _passing_through(relation):
         show_source(cursor, relation)
         statement = f"copy ({_with_nulls(relation).sql('duckdb')}) to {target} ({told}, use_tmp_file false)"
         # DuckDB 2.0 now and then waits for ever after a `copy` to a file was interrupted.
@@ -156,7 +166,12 @@ def _cursor(relation: Relation) -> AbstractContextManager[duckdb.DuckDBPyConnect
     return cast(SharedFile, relation.home).cursor() if relation.home else closing(_memory().cursor())
 
 
+def _passing_through(relation: Relation) -> AbstractContextManager[None]:
+    home = cast("SharedFile | None", relation.home)
+    return home.passing_through(ROOM_MIB) if home and relation.streamed else nullcontext()
+
+
 @functools.cache
 def _memory() -> duckdb.DuckDBPyConnection:
     """Return the database in memory for the copies of this process; it spills to no disk, and takes little memory."""
-    return duckdb.connect(config={"memory_limit": _MEMORY})
+    return duckdb.connect(config={"memory_limit": f"{ROOM_MIB}MiB"})

@@ -7,6 +7,7 @@ steps do not each pay for opening it, and two runs on one factory take turns: wh
 import atexit
 import contextlib
 import gc
+import re
 import threading
 import time
 import weakref
@@ -21,19 +22,23 @@ from manara.errors import Transient
 
 _LINGER_S = 1.0
 _TIMER = "close an idle DuckDB file"
+_OPERATOR = re.compile(r"╭─ ([A-Za-z ]+?) [─┴]")
+_STREAMING = {"Seq Scan", "Projection", "Filter"}
+_LARGE_BYTES = 200 << 20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
 
 _files: "weakref.WeakValueDictionary[Path, SharedFile]" = weakref.WeakValueDictionary()
 _files_lock = threading.Lock()
 
 
-def shared(path: Path, *, lock_timeout_s: float, config: Mapping[str, str]) -> "SharedFile":
+def shared(path: Path, *, lock_timeout_s: float, config: Mapping[str, str], may_be_lean: bool = False) -> "SharedFile":
     """Return the one SharedFile of the path; the file is opened when a cursor is first asked for.
 
-    Who names the file first decides how it is opened.
+    Who names the file first decides how it is opened. One that `may_be_lean` takes less memory than its
+    `memory_limit` while rows only pass through it.
     """
     with _files_lock:
-        return _files.setdefault(path.resolve(), SharedFile(path.resolve(), lock_timeout_s, config))
+        return _files.setdefault(path.resolve(), SharedFile(path.resolve(), lock_timeout_s, config, may_be_lean))
 
 
 def close_all() -> None:
@@ -42,6 +47,11 @@ def close_all() -> None:
         files = list(_files.values())
     for file in files:
         file.close_if_idle()
+
+
+def is_streamed(plan: str) -> bool:
+    """Return whether a plan, as DuckDB explains it, gives each row as soon as it has read it."""
+    return set(_OPERATOR.findall(plan)) <= _STREAMING
 
 
 @atexit.register
@@ -61,8 +71,9 @@ def _end() -> None:
 class SharedFile:
     """One DuckDB file: cursors for threads, and the right to write for one of them at a time."""
 
-    def __init__(self, path: Path, lock_timeout_s: float, config: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, lock_timeout_s: float, config: Mapping[str, str], may_be_lean: bool) -> None:
         self.path = path
+        self.may_be_lean = may_be_lean
         self.lock_timeout_s = lock_timeout_s
         self.config = dict(config)
         self.linger_s = _LINGER_S
@@ -71,6 +82,8 @@ class SharedFile:
         self._writers = threading.RLock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._users = 0
+        self._passing: list[int] = []
+        self._limit = ""
         self._timer: threading.Timer | None = None
 
     @contextlib.contextmanager
@@ -88,10 +101,45 @@ class SharedFile:
             self._give_back()
 
     @contextlib.contextmanager
+    def passing_through(self, room_mib: int) -> Iterator[None]:
+        """Say, in a `with` block of who has a cursor, that rows only pass through the file, and in how much memory.
+
+        DuckDB keeps what it reads and writes as long as there is room: that helps other queries, and nobody here. So
+        the room is small while nobody else uses the file.
+        """
+        with self._lock:
+            self._passing.append(room_mib)
+            self._make_room()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._passing.remove(room_mib)
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """Set the memory limit that fits those who use the file now."""
+        if not self.may_be_lean:
+            return
+        is_lean = 0 < self._users == len(self._passing)
+        limit = f"{min(self._passing)}MiB" if is_lean else self.config["memory_limit"]
+        if self._connection and limit != self._limit:
+            self._limit = limit
+            with contextlib.suppress(duckdb.Error):  # more may be in use than the limit allows
+                self._connection.execute(f"set memory_limit = '{limit}'")
+
+    @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the right to write, in a `with` block; others of this process wait for it."""
         with self._writers:
             yield
+
+    @property
+    def is_large(self) -> bool:
+        """Whether to read it all would take more memory than a copy may."""
+        with contextlib.suppress(OSError):
+            return self.path.stat().st_size > _LARGE_BYTES
+        return False
 
     @property
     def is_open(self) -> bool:
@@ -107,6 +155,7 @@ class SharedFile:
             if not self._users and self._connection:
                 self._connection.close()
                 self._connection = None
+                self._limit = ""
 
     def _take(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
@@ -114,11 +163,13 @@ class SharedFile:
                 self._connection = self._open_patiently()
             cursor = self._connection.cursor()
             self._users += 1
+            self._make_room()
             return cursor
 
     def _give_back(self) -> None:
         with self._lock:
             self._users -= 1
+            self._make_room()
             if self._users:
                 return
             if self._timer:

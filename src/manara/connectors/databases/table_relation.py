@@ -1,5 +1,6 @@
 """Tables of a DuckDB file on the fast lane of a copy: read and written by one statement of the database itself."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,7 +111,8 @@ def write(
         if why_not := _unfit(table, relation, columns):
             raise Conflict(f"The table cannot take the rows as they are: {why_not}.")
         insert = load.into(matched(table, relation.schema, columns), relation.query).sql("duckdb")
-        duckdb_copy.run(transaction.cursor, lambda: int(transaction.execute(insert)), relation, tally)
+        with transaction.file.passing_through(duckdb_copy.ROOM_MIB) if relation.streamed else contextlib.nullcontext():
+            duckdb_copy.run(transaction.cursor, lambda: int(transaction.execute(insert)), relation, tally)
         _weigh(relation, tally)
         return noted(tally)
 
