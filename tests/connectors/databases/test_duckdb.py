@@ -194,7 +194,8 @@ def test_rows_that_pass_through_take_little_memory_while_nobody_else_is_there(pl
 @pytest.mark.parametrize(
     ("query", "is_streamed"),
     [
-        ("select * from t where n > 1", True), ("select n + 1 as m from t", True), ("select * from t order by n", False),
+        ("select * from t where n > 1", True), ("select n + 1 as m from t", True),
+        ("select * from t order by n", False),
         ("select n, count(*) from t group by n", False), ("select * from t join t as u using (n)", False),
         ("select *, lag(n) over (order by n desc) from t", False), ("select distinct n from t", False),
     ],
