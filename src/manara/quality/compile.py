@@ -9,26 +9,28 @@ from manara.quality.odcs import Contract
 from manara.quality.query import queries_of
 from manara.quality.rules import ALIAS, FIRST_OF_KEY, ROW, SQL_TYPES, Rule, column, first_of_value
 from manara.quality.tables import JUDGED, KNOWN, SOURCE, VALUES, Tables
-from manara.quality.trees import aliased, equal, literal, quoted, temporary
+from manara.quality.trees import aliased, as_type, equal, literal, quoted, temporary
 from manara.quality.values import sources_of
 
 NOTES = {"_origin": "VARCHAR", "_row": "BIGINT", "_run": "VARCHAR"}
 """Where a row of the good table came from: the columns beside those of the contract."""
 
 
-def number_rows(view: str) -> exp.Expr:
-    """Return the statement that takes the rows of a view into the source table and numbers them from 1."""
-    rows = exp.select(exp.alias_(exp.Window(this=exp.RowNumber()), ROW, quoted=True), exp.Star())
-    return temporary(SOURCE, rows.from_(exp.table_(view, quoted=True)))
+def take_rows(view: str) -> exp.Expr:
+    """Return the statement that takes the rows of a view, with their numbers, into the source table."""
+    return temporary(SOURCE, exp.select(exp.Star()).from_(exp.table_(view, quoted=True)))
 
 
-def judge(contract: Contract, rules: Sequence[Rule], tables: Tables) -> exp.Expr:
-    """Return the statement that keeps the rows with a fault: their number, whether refused, and their faults."""
+def judge(contract: Contract, rules: Sequence[Rule], tables: Tables, *, keys_differ: bool = False) -> exp.Expr:
+    """Return the statement that keeps the rows with a fault: their number, whether refused, and their faults.
+
+    Where it is known that all `keys_differ`, nobody looks for those that stand twice.
+    """
     flags = [f"__broken_{index}" for index in range(len(rules))]
     flagged = exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier(ALIAS)))
     for flag, rule in zip(flags, rules, strict=True):
-        flagged = flagged.select(exp.alias_(tables.at_home(rule.condition), flag, quoted=True))
-    flagged = flagged.from_(_with_firsts(contract).subquery(ALIAS))
+        flagged.select(exp.alias_(tables.at_home(rule.condition), flag, quoted=True), copy=False)
+    flagged.from_(_with_firsts(contract, keys_differ).subquery(ALIAS), copy=False)
     errors = [quoted(flag) for flag, rule in zip(flags, rules, strict=True) if rule.severity == "error"]
     refused = exp.func("coalesce", exp.or_(exp.false(), *errors), exp.false())
     faults = exp.Array(
@@ -130,7 +132,7 @@ def columns_read(contract: Contract, table: str) -> set[str] | None:
     return {to.column.lower() for to in references if to.table.lower() == table}
 
 
-def _with_firsts(contract: Contract) -> exp.Select:
+def _with_firsts(contract: Contract, keys_differ: bool) -> exp.Select:
     """Return the typed rows, with the first row of the same key or unique value where others have it too."""
     rows = exp.select("typed.*").from_(aliased(VALUES, "typed"))
     groups = [(FIRST_OF_KEY, [key.name for key in contract.keys])]
@@ -138,6 +140,9 @@ def _with_firsts(contract: Contract) -> exp.Select:
         if each.unique and not each.primary_key:
             groups.append((first_of_value(index), [each.name]))
     for first, names in groups:
+        if keys_differ and first == FIRST_OF_KEY:
+            rows = rows.select(exp.alias_(as_type(exp.null(), "BIGINT"), first, quoted=True))
+            continue
         alias = f"same_{first}"
         same = exp.and_(*(equal(name, "typed", alias) for name in names))
         rows = rows.select(exp.column(first, table=alias, quoted=True))

@@ -14,7 +14,8 @@ from manara.plugin.connection import ArrowTransaction, Mark, Transaction
 from manara.quality import anomaly, measures
 from manara.quality import compile as compiled
 from manara.quality.bench import Passage, bring_references, clear, hand_over, on_bench
-from manara.quality.homes import homes_of, own_schema
+from manara.quality.homes import homes_of, own_schema, present_tables
+from manara.quality.keys import Rising
 from manara.quality.odcs import Contract
 from manara.quality.rules import ROW, rules_of, storable_rules
 from manara.quality.statements import creations, source_payloads
@@ -22,6 +23,7 @@ from manara.quality.tables import SOURCE, Tables
 from manara.quality.trees import POSTGRES, sql
 from manara.quality.values import sources_of, type_values
 from manara.registry import near
+from manara.table.rows import DUCKDB_BYTES, DUCKDB_ROWS, in_pieces, with_numbers
 
 _VIEW = "__gate_rows"
 _MAKING_LOCK = 6_271_620_266
@@ -77,11 +79,11 @@ def open_passage(
 
 def _passed(passage: Passage, rows: pa.RecordBatchReader, report: Callable[[Mapping[str, Any]], None]) -> Counts:
     contract = passage.contract
-    rows_read = _take(passage.bench, rows, report)
+    rows_read, keys_differ = _take(passage, rows, report)
     source = _source_columns(passage.bench)
     _check_source(contract, source, passage.notes["origin"])
     corrected = _apply_fixes(passage, source)
-    judge_rows(passage, source)
+    judge_rows(passage, source, keys_differ=keys_differ and not corrected)
     checks = measures.measure(passage.bench, contract, rows_read, passage.tables) + _unusual(passage, rows_read)
     stops = [check for check in checks if check.stops]
     hand_over(passage, source)
@@ -114,14 +116,16 @@ def notes_of(contract: Contract, origin: str, mark: Mark) -> dict[str, str]:
 def _prepare(passage: Passage) -> None:
     """Make the tables that are missing, and give the good table the columns that the contract has gained."""
     tables = passage.tables
-    missing = [made for table, made in creations(passage.contract, tables) if not passage.warehouse.columns(table)]
+    wanted = creations(passage.contract, tables)
+    present = present_tables(passage.warehouse, [table.name for table, _ in wanted])
+    missing = [made for table, made in wanted if (table.db.lower(), table.name.lower()) not in present]
     if missing and tables.dialect == POSTGRES:  # who makes them at the same time waits here
         passage.warehouse.execute(f"SELECT pg_advisory_xact_lock({_MAKING_LOCK})")
     for statement in missing:
         passage.run(statement)
-    present = {name.lower(): kind for name, kind in passage.warehouse.columns(tables.good_table).items()}
+    columns = {name.lower(): kind for name, kind in passage.warehouse.columns(tables.good_table).items()}
     for name, kind in compiled.good_columns(passage.contract).items():
-        there = present.get(name.lower())
+        there = columns.get(name.lower())
         if there is None:
             passage.run(compiled.add_good(name, kind, tables))
         elif not _is_kind(there, kind, tables.dialect):
@@ -145,20 +149,24 @@ def _good_name(tables: Tables) -> str:
     return f"{tables.schema}.{tables.good}"
 
 
-def _take(bench: ArrowTransaction, rows: pa.RecordBatchReader, report: Callable[[Mapping[str, Any]], None]) -> int:
-    """Stream the rows into the source table, and return how many there were."""
-    count = 0
+def _take(
+    passage: Passage, rows: pa.RecordBatchReader, report: Callable[[Mapping[str, Any]], None]
+) -> tuple[int, bool]:
+    """Stream the rows into the source table, numbered from 1; return how many there were, and if all keys differ."""
+    count, rising = 0, Rising(passage.contract, rows.schema)
 
-    def counted() -> Iterator[pa.RecordBatch]:
+    def seen() -> Iterator[pa.RecordBatch]:
         nonlocal count
-        for batch in rows:
+        for batch in in_pieces(rows, DUCKDB_ROWS, DUCKDB_BYTES):
             count += batch.num_rows
+            rising.see(batch)
             report({"rowsRead": count})
             yield batch
 
-    with bench.register(_VIEW, pa.RecordBatchReader.from_batches(rows.schema, counted())):
-        bench.execute(sql(compiled.number_rows(_VIEW)))
-    return count
+    schema = pa.schema([pa.field(ROW, pa.int64()), *rows.schema])
+    with passage.bench.register(_VIEW, pa.RecordBatchReader.from_batches(schema, with_numbers(seen(), ROW))):
+        passage.bench.execute(sql(compiled.take_rows(_VIEW)))
+    return count, rising.holds
 
 
 def _source_columns(bench: ArrowTransaction) -> dict[str, bool]:
@@ -257,15 +265,18 @@ def hash_of(payload: str) -> str:
     return hashlib.sha256(json.dumps(json.loads(payload), sort_keys=True).encode()).hexdigest()
 
 
-def judge_rows(passage: Passage, source: Mapping[str, bool]) -> None:
-    """Type the rows of the source and judge them; what is broken stands in the judged table then."""
+def judge_rows(passage: Passage, source: Mapping[str, bool], *, keys_differ: bool = False) -> None:
+    """Type the rows of the source and judge them; what is broken stands in the judged table then.
+
+    Where it is known that all `keys_differ`, those that stand twice are not looked for.
+    """
     contract, tables = passage.contract, passage.tables
     rules = rules_of(contract) + (storable_rules(contract) if tables.dialect == POSTGRES else [])
     try:
         kinds = passage.bench.columns(exp.table_(SOURCE, quoted=True))
         for statement in type_values(contract, source, tables, kinds):
             passage.judge(statement)
-        passage.judge(compiled.judge(contract, rules, tables))
+        passage.judge(compiled.judge(contract, rules, tables, keys_differ=keys_differ))
     except ManaraError as error:
         raise error.at(f"contract '{contract.title}'") from error
 
