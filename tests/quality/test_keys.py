@@ -22,7 +22,8 @@ def keyed(*keys: dict[str, Any]) -> Contract:
 
 
 BOTH = keyed({"name": "place"}, {"name": "n", "logicalType": "integer"})
-SCHEMA = pa.schema({"other": pa.float64(), "place": pa.string(), "n": pa.int32()})
+FIELDS: list[Any] = [("other", pa.float64()), ("place", pa.string()), ("n", pa.int32())]
+SCHEMA = pa.schema(FIELDS)
 
 
 @given(
