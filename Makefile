@@ -21,7 +21,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-peers: tests/peers/node_modules/.ready tests/peers/azure10/.ready ## install the servers and clients that tests talk to (Azurite, Azure's SDKs; needs npm), in tests/peers
+peers: tests/peers/node_modules/.ready tests/peers/azure10/.ready tests/peers/duckdb15/.ready ## install what tests talk to (Azurite, Azure's SDKs, a DuckDB that reads Delta; needs npm), in tests/peers
 
 tests/peers/node_modules/.ready: tests/peers/package-lock.json
 	@npm ci --prefix tests/peers --ignore-scripts --no-audit --no-fund --silent
@@ -29,6 +29,10 @@ tests/peers/node_modules/.ready: tests/peers/package-lock.json
 
 tests/peers/azure10/.ready: requirements/azure10.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target tests/peers/azure10 -r requirements/azure10.txt
+	@touch $@
+
+tests/peers/duckdb15/.ready: requirements/duckdb15.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target tests/peers/duckdb15 -r requirements/duckdb15.txt
 	@touch $@
 
 tests/peers/az/.ready: requirements/az.txt

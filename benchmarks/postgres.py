@@ -47,6 +47,7 @@ try:
     import duckdb_extensions; duckdb_extensions.import_extension("postgres_scanner")
 except ImportError:
     duckdb.execute("install postgres")
+duckdb.execute("set enable_progress_bar = false")
 duckdb.execute("load postgres_scanner")
 duckdb.execute(f"attach '{sys.argv[1]}' as pg (type postgres, read_only)")
 duckdb.execute(f"copy pg.{sys.argv[3]} to '{sys.argv[2]}' (format parquet)")

@@ -47,8 +47,8 @@ def duckdb_database(given: LinkedServiceGiven) -> "DuckDBDatabase":
     """Return the database in the file `path`, relative to the factory's folder; it is made when first used.
 
     `lockTimeout` is how many seconds to wait while another process holds the file (30). `memoryLimit` is how much
-    memory queries may take before they spill to disk ("2GB"; half of the machine's, at most 4 GB); `tempDirectory`
-    is where they spill to (beside the file).
+    memory queries may take before they spill to disk ("2GB"; half of the machine's, at most 4 GB, and little while
+    rows are only copied); `tempDirectory` is where they spill to (beside the file).
     """
     path = given.properties.get("path")
     if not isinstance(path, str) or not path.strip():

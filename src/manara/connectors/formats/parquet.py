@@ -35,7 +35,7 @@ _CERTAIN = {
 
 @dataset("Parquet", can={"read", "write", "list", "delete"})
 def parquet(given: DatasetGiven) -> FileDataset:
-    """Return Parquet files; `compressionCodec` packs the columns (snappy unless told)."""
+    """Return Parquet files; `compressionCodec` packs the columns that get smaller by it (snappy unless told)."""
     codec = str(given.properties.get("compressionCodec") or "snappy").lower()
     if codec not in _CODECS:
         raise WrongDefinition(f"Parquet knows no compression '{codec}'.", advice=near(codec, _CODECS))
