@@ -172,15 +172,22 @@ def _sql_type(sink: Mapping[str, Any], where: str) -> str:
 def conversions(told: Translation, source: pa.Schema) -> dict[str, Conversion]:
     """Return the conversions that a source of texts may do itself while it reads, by its columns' names.
 
-    There are none where a column that is converted is mapped more than once.
+    There are none where one would be left to the mapping: of a column that is mapped more than once, or is not the
+    source's own. A row that does not fit there is told in the spelling of texts.
     """
-    taken = [_place(column, source) for column in told.columns]
-    found = {
-        index: convert
-        for index, column in zip(taken, told.columns, strict=True)
-        if column.sql_type
-        and (convert := conversion(source.field(index).type, column.sql_type, column.form, told.settings))
-    }
+    found: dict[int, Conversion] = {}
+    taken: list[int] = []
+    for column in told.columns:
+        try:
+            taken.append(_place(column, source))
+        except WrongDefinition:
+            if column.sql_type not in {"", "VARCHAR"}:
+                return {}
+            continue
+        kind = source.field(taken[-1]).type
+        convert = conversion(kind, column.sql_type, column.form, told.settings) if column.sql_type else None
+        if convert:
+            found[taken[-1]] = convert
     is_once = all(taken.count(index) == 1 for index in found)
     return {source.field(index).name: convert for index, convert in found.items()} if is_once else {}
 

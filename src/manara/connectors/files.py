@@ -29,6 +29,7 @@ from manara.connectors.selection import (
 from manara.errors import BadRows, Conflict, ManaraError, NotAllowed, SourceMissing
 from manara.plugin.connection import Mark
 from manara.plugin.dataset import Dataset, DatasetGiven, Doomed, Part, Relation, Tally
+from manara.plugin.origin import Spelling
 
 
 class Format(Protocol):
@@ -72,7 +73,7 @@ class FileDataset:
         samples = files or source_files(self.given, settings, at_any_time=True)
         read = self.format.schema(samples, settings)
         spell = getattr(self.format, "spelling", None)
-        tally.spelling = spell(read) if spell else None
+        tally.spelling = _of_own_columns(spell(read), read) if spell else None
         schema = _converted(read, tally) if getattr(self.format, "converts", False) else read
         whole = folder_columns.with_columns(samples, schema) if folder_columns.is_wanted(settings) else schema
         additional = Additional.of(settings, whole)
@@ -235,6 +236,12 @@ class FileDataset:
             facts |= {"structure": structure} if "structure" in asked else {}
             facts |= {"columnCount": len(structure)} if "columnCount" in asked else {}
         return facts
+
+
+def _of_own_columns(spelling: Spelling, schema: pa.Schema) -> Spelling:
+    """Return how rows are spelt without what is added behind the file's own columns: they are to be read again."""
+    own = list(range(len(schema.names)))
+    return replace(spelling, rows=lambda rows: spelling.rows(rows.select(own)))
 
 
 def _converted(schema: pa.Schema, tally: Tally) -> pa.Schema:
