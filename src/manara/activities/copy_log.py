@@ -135,7 +135,9 @@ class CopyLog:
         if self._log is None:
             self._log = self._opened(self._folder / f"{self._stem}.csv", "utf-8")
             self._log.write(_csv(_HEADER))
-        self._log.write(_csv((clock.now().strftime("%Y-%m-%d %H:%M:%S.%f"), level, operation, item, message)))
+        self._log.write(
+            _csv((clock.now().replace(tzinfo=None).isoformat(" ", "microseconds"), level, operation, item, message))
+        )
 
     def _by_sink(self) -> Path:
         return self._folder / f"{self._stem}{_BY_SINK}.txt"

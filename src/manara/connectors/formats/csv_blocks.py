@@ -75,13 +75,6 @@ class Parser:
 
     def texts(self, read: "Parsed", places: Sequence[int]) -> pa.RecordBatch:
         """Return the rows at `places` (from 0, in order) among the whole ones of a block, all values as texts."""
-        passed = [(row.number or 0) - index - 1 for index, row in enumerate(read.ragged)]
-        numbers = [place + 1 + bisect_right(passed, place) for place in places]
-        cut = rows_at(read.block, read.lines, numbers, read.rows.num_rows + len(read.ragged))
-        if cut is not None:
-            rows, ragged = self._rows(memoryview(cut))
-            if rows.num_rows == len(places) and not ragged:
-                return rows
         return self._rows(read.block)[0].take(pa.array(places, pa.int64()))
 
     def _typed_rows(self, block: memoryview) -> tuple[pa.RecordBatch, list[pacsv.InvalidRow]]:
@@ -173,6 +166,15 @@ class Parsed:
     ragged: list[pacsv.InvalidRow]
     lines: Lines
     base: int = 0
+
+    def cut(self, places: Sequence[int]) -> list[str] | None:
+        """Return the rows at `places` (from 0, in order) among the whole ones as they stand, or None if not certain."""
+        if self.base:
+            return None
+        passed = [(row.number or 0) - index - 1 for index, row in enumerate(self.ragged)]
+        numbers = [place + 1 + bisect_right(passed, place) for place in places]
+        found = rows_at(self.block, self.lines, numbers, self.rows.num_rows + len(self.ragged))
+        return None if found is None else [row.decode().rstrip("\r\n") for row in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

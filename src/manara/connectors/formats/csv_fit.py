@@ -35,13 +35,14 @@ class Fitter:
     """What makes of the parser's rows those that a copy is given; several threads may use it at once.
 
     `conversions` make values of other types of the texts of columns, by their names; `spell` returns the rows of a
-    batch of texts as they stand in the file.
+    batch of texts as they could stand in the first file. The file `is_first` where its columns stand in that order.
     """
 
     dialect: Dialect
     names: list[str]
     spell: Callable[[pa.RecordBatch], Sequence[str]]
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    is_first: bool = True
     parser: Parser = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +87,10 @@ class Fitter:
         return pa.RecordBatch.from_arrays(columns, names=self.names) if self.conversions else rows, misfits
 
     def _spelt(self, rows: pa.RecordBatch, places: Sequence[int], block: Parsed | None) -> Sequence[str]:
-        """Return the rows at these places as they stand in the file."""
+        """Return the rows at these places as they stand in the file, or as they are spelt anew."""
+        cut = block.cut(places) if block and self.is_first and not self.parser.marks.pairs else None
+        if cut is not None:
+            return cut
         if block and any(not pa.types.is_string(column.type) for column in rows.columns):
             return self.spell(self._real(self.parser.texts(block, places)))
         return self.spell(rows.take(pa.array(places, pa.int64())))

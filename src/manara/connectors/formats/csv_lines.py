@@ -78,8 +78,8 @@ def lines_of(block: memoryview, marks: Marks, rows: pa.RecordBatch, ragged: Sequ
     return replace(_searched(block, marks, count, total), feeds=feeds)
 
 
-def rows_at(block: memoryview, lines: Lines, numbers: Sequence[int], total: int) -> bytes | None:
-    """Return the bytes of rows (from 1, in order) of a block that has `total`; None where it is not certain which."""
+def rows_at(block: memoryview, lines: Lines, numbers: Sequence[int], total: int) -> list[bytes] | None:
+    """Return the bytes of each row (from 1, in order) of a block that has `total`; None where it is not certain."""
     held, end = held_by(block)
     if UNKNOWN in lines.lines or _lone_returns(held, end):
         return None
@@ -89,7 +89,7 @@ def rows_at(block: memoryview, lines: Lines, numbers: Sequence[int], total: int)
         for number in (first, first + 1)
     ]
     begins = _begins(held, lines, wanted)
-    return b"".join(held[begins[at] : begins[at + 1]] for at in range(0, len(begins), 2))
+    return [held[begins[at] : begins[at + 1]] for at in range(0, len(begins), 2)]
 
 
 def _begins(held: bytes, lines: Lines, wanted: Sequence[int]) -> list[int]:

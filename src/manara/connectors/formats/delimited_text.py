@@ -111,6 +111,7 @@ class DelimitedFormat:
                 names=names,
                 spell=lambda rows: spell(rows.select(schema.names)),
                 conversions=tally.conversions(columns),
+                is_first=names == schema.names,
             )
             for batch in Reading(file=file, fitter=fitter, tally=tally).batches(text, self.block_bytes):
                 yield batch if names == schema.names else batch.select(schema.names)
