@@ -111,3 +111,27 @@ def test_the_merged_header_of_the_wasting_estimates_is_read(place: Place) -> Non
     assert {"ISO", "National Point Estimate", "National Footnote"} <= set(rows.column_names)
     afghan = [row for row in rows.to_pylist() if row["ISO"] == "AFG"]
     assert afghan[0]["National Point Estimate"] == "3.5"
+
+
+@pytest.mark.parametrize(
+    ("properties", "where"),
+    [
+        ({}, [(2, 5), (4, 9)]),
+        ({"range": "B2:C10", "headerRows": 2}, [(1, 5), (3, 9)]),
+        ({"range": "B5", "firstRowAsHeader": False}, [(1, 5), (3, 9)]),
+    ],
+)  # fmt: skip
+def test_a_refused_row_is_told_with_its_number_in_the_sheet(
+    place: Place, properties: Json, where: list[tuple[int, int]]
+) -> None:
+    cells = [[], ["", "n", "t"], ["", 1, "a"], [], ["", "x", "b"], ["", 3, "c"], [], [], ["", "y", "d"], ["", 5, "e"]]
+    _book(place.folder / "in.xlsx", cells)
+    sheet = _sheet(**properties)
+    names = list(place.read(sheet).schema.names)
+    column = next(name for name in names if name.startswith(("n", "Prop_0")))
+    mapping = [{"source": {"name": column}, "sink": {"name": "n", "type": "Int32"}}]
+    output = place.copy(
+        sheet, files("Parquet", "out.parquet"), enableSkipIncompatibleRow=True,
+        translator={"type": "TabularTranslator", "mappings": mapping},
+    )  # fmt: skip
+    assert [(row["row"], row["line"]) for row in output["skippedRows"]] == where

@@ -33,6 +33,20 @@ def excel(given: DatasetGiven) -> FileDataset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Sheet:
+    """The rows of a sheet, and the number of each in the sheet."""
+
+    rows: pa.Table
+    numbers: Any
+
+    def breaks(self) -> tuple[list[int], list[int]]:
+        """Return the rows (from 1) that do not stand right below the one before, and their numbers in the sheet."""
+        found: list[int] = self.numbers.to_pylist()
+        places = [at for at, number in enumerate(found) if not at or number != found[at - 1] + 1]
+        return [at + 1 for at in places], [found[at] for at in places]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExcelFormat:
     """Reads a sheet whole: a workbook is a packed tree that cannot be read in pieces.
 
@@ -42,34 +56,40 @@ class ExcelFormat:
     properties: Mapping[str, Any]
     batch_rows: int
     extension: str = ".xlsx"
-    held: dict[str, pa.Table] = field(default_factory=dict)
+    held: dict[str, _Sheet] = field(default_factory=dict)
 
     def schema(self, files: Sequence[SourceFile], _settings: Settings) -> pa.Schema:
-        self.held[files[0].path] = table = self._table(files[0])
-        return table.schema
+        self.held[files[0].path] = sheet = self._read(files[0])
+        return sheet.rows.schema
 
     def batches(
         self, file: SourceFile, schema: pa.Schema, _settings: Settings, tally: Tally
     ) -> Iterator[pa.RecordBatch]:
-        table = self.held.pop(file.path, None) or self._table(file)
+        sheet = self.held.pop(file.path, None) or self._read(file)
         tally.data_read += file.info.size_bytes
-        same_columns(file, schema, table.schema.names)
-        yield from table.select(schema.names).to_batches(self.batch_rows)
+        same_columns(file, schema, sheet.rows.schema.names)
+        if sheet.rows.num_rows:
+            tally.origins.note_lines(*sheet.breaks())
+        yield from sheet.rows.select(schema.names).to_batches(self.batch_rows)
 
     def write(self, _file: BinaryIO, _rows: pa.RecordBatchReader, _settings: Settings) -> None:
         raise WrongDefinition("Excel can be read but not written.", advice="Write DelimitedText or Parquet.")
 
-    def _table(self, file: SourceFile) -> pa.Table:
-        grid = _filled(self._grid(file))
+    def _read(self, file: SourceFile) -> _Sheet:
+        whole = self._grid(file)
+        filled = _filled(whole)
+        grid = whole.filter(filled) if whole.num_columns else whole.slice(0, 0)
+        numbers = pc.add(pc.cast(pc.indices_nonzero(filled), pa.int64()), 1 + self._corners().get("skip_rows", 0))
         if not grid.num_rows:
             raise broken_file(file, f"The sheet '{self._sheet_name()}' is empty.", "Name another sheet.")
         if str(self.properties.get("firstRowAsHeader", False)).lower() == "true":
             rows = self._header_rows()
-            grid = grid.rename_columns(_header(file, grid.slice(0, rows))).slice(rows)
+            grid, numbers = grid.rename_columns(_header(file, grid.slice(0, rows))).slice(rows), numbers.slice(rows)
         else:
             grid = grid.rename_columns([f"Prop_{index}" for index in range(grid.num_columns)])
         columns = [self._seen(column) for column in grid.columns]
-        return pa.table(columns, schema=pa.schema([(name, pa.string()) for name in grid.schema.names]))
+        table = pa.table(columns, schema=pa.schema([(name, pa.string()) for name in grid.schema.names]))
+        return _Sheet(rows=table, numbers=numbers)
 
     def _header_rows(self) -> int:
         told = self.properties.get("headerRows") or 1
@@ -126,14 +146,13 @@ class ExcelFormat:
         return pc.if_else(empty, pa.scalar(None, pa.string()), text)
 
 
-def _filled(grid: pa.Table) -> pa.Table:
-    """Return the rows in which something stands."""
-    if not grid.num_columns:
-        return grid.slice(0, 0)
-    some = pc.is_valid(grid.column(0))
-    for column in grid.columns[1:]:
-        some = pc.or_(some, pc.is_valid(column))
-    return grid.filter(some)
+def _filled(grid: pa.Table) -> Any:
+    """Return in which rows something stands."""
+    some: Any = pa.array([], pa.bool_())
+    for column in grid.columns:
+        there: Any = pc.is_valid(column).combine_chunks()
+        some = pc.or_(some, there) if len(some) else there
+    return some
 
 
 def _header(file: SourceFile, grid: pa.Table) -> list[str]:
