@@ -124,7 +124,18 @@ def test_the_merged_header_of_the_wasting_estimates_is_read(place: Place) -> Non
 def test_a_refused_row_is_told_with_its_number_in_the_sheet(
     place: Place, properties: Json, where: list[tuple[int, int]]
 ) -> None:
-    cells = [[], ["", "n", "t"], ["", 1, "a"], [], ["", "x", "b"], ["", 3, "c"], [], [], ["", "y", "d"], ["", 5, "e"]]
+    cells: list[list[Any]] = [
+        [],
+        ["", "n", "t"],
+        ["", 1, "a"],
+        [],
+        ["", "x", "b"],
+        ["", 3, "c"],
+        [],
+        [],
+        ["", "y", "d"],
+        ["", 5, "e"],
+    ]
     _book(place.folder / "in.xlsx", cells)
     sheet = _sheet(**properties)
     names = list(place.read(sheet).schema.names)

@@ -150,7 +150,7 @@ def _filled(grid: pa.Table) -> Any:
     """Return in which rows something stands."""
     some: Any = pa.array([], pa.bool_())
     for column in grid.columns:
-        there: Any = pc.is_valid(column).combine_chunks()
+        there: Any = pc.is_valid(column)
         some = pc.or_(some, there) if len(some) else there
     return some
 
