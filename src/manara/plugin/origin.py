@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+UNKNOWN = 0
+"""The line of a row that could not be told for certain."""
+
 _MOST_BREAKS = 1_000_000
 
 

@@ -213,3 +213,27 @@ def test_memory_does_not_grow_with_the_file(place: Place, before: str, between: 
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (
+            '{"n": 1}\n\n{"n": "x"}\nbad\n{"n": 3} {"n": "y"}\n[1]\n{"n": "z"}\n',
+            [(2, 3), (3, 4), (5, 5), (6, 6), (7, 7)],
+        ),
+        ('{"n": 1}\n{"n":\n "x"}\n{"n": "y"}\n', [(2, 0), (3, 0)]),
+        ('[{"n": 1},\n{"n": "x"}]', [(2, 0)]),
+    ],
+    ids=["lines", "several lines", "array"],
+)
+def test_a_refused_row_is_told_with_its_line_where_each_line_is_one(
+    place: Place, text: str, where: list[tuple[int, int]]
+) -> None:
+    place.write("in.json", text)
+    mapping = [{"source": {"path": "$['n']"}, "sink": {"name": "n", "type": "Int32"}}]
+    output = place.copy(
+        files("Json", "in.json"), files("Parquet", "out.parquet"), enableSkipIncompatibleRow=True,
+        translator={"type": "TabularTranslator", "mappings": mapping},
+    )  # fmt: skip
+    assert sorted((row["row"], row.get("line", 0)) for row in output["skippedRows"]) == where

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from manara.connectors.formats.marks import Marks
+from manara.plugin.origin import UNKNOWN
 
-UNKNOWN = 0
 _STRETCH = 16 << 10
 _FEW = 1000
 

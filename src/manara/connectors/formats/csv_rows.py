@@ -14,11 +14,12 @@ from manara.connectors.formats.byte_marks import MarkedBytes, unmarked
 from manara.connectors.formats.csv_blocks import BLOCK_BYTES, Blocks
 from manara.connectors.formats.csv_bytes import CsvBytes, Dialect
 from manara.connectors.formats.csv_fit import Fitted, Fitter
-from manara.connectors.formats.csv_lines import UNKNOWN, Lines
+from manara.connectors.formats.csv_lines import Lines
 from manara.connectors.formats.marks import Marks
 from manara.connectors.selection import SourceFile
 from manara.errors import ManaraError
 from manara.plugin.dataset import Refused, Tally
+from manara.plugin.origin import UNKNOWN
 
 
 @dataclass(slots=True, kw_only=True)

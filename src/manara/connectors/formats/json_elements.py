@@ -15,6 +15,7 @@ from manara.connectors.formats.json_numbers import without_endless
 from manara.connectors.formats.objects import Row
 from manara.connectors.selection import Settings, SourceFile
 from manara.plugin.dataset import Tally
+from manara.plugin.origin import UNKNOWN
 
 _PIECE_BYTES = 1 << 16
 _LONGEST_LINE = 64 << 20
@@ -45,7 +46,7 @@ def elements(file: SourceFile, settings: Settings, counted: Tally | None) -> Ite
     with file.open() as content:
         in_array = _first_sign(content) == b"["
     if not in_array and _is_in_lines(file, at_least=2 if reference else 1):
-        found = _from_lines(file, counted)
+        found = _from_lines(file, counted, tells_lines=not reference)
     elif not reference or in_array or not _is_one_document(file):
         found = _guarded(file, "item" if in_array else "", counted)
     else:
@@ -201,9 +202,22 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _from_lines(file: SourceFile, counted: Tally | None) -> Iterator[Any]:
-    """Yield the documents of each line. A document over several lines is read too, in a file that has no fault."""
+def _from_lines(file: SourceFile, counted: Tally | None, *, tells_lines: bool) -> Iterator[Any]:
+    """Yield the documents of each line. A document over several lines is read too, in a file that has no fault.
+
+    Where each document is a row (`tells_lines`), it is noted on which line it stands.
+    """
     offset, number, is_checked = 0, 0, False
+    origins = counted.origins if counted and tells_lines else None
+    row, ahead = 0, -1  # so many rows were given, and so many lines more
+
+    def noted(row: int) -> int:
+        nonlocal ahead
+        if origins and number - row - 1 != ahead:
+            ahead = number - row - 1
+            origins.note_lines([row + 1], [number])
+        return row + 1
+
     with file.open(counted) as content:
         try:
             while line := content.readline(_LONGEST_LINE):
@@ -215,14 +229,19 @@ def _from_lines(file: SourceFile, counted: Tally | None) -> Iterator[Any]:
                     fault = _told(error)
                 if fault:
                     if not is_checked and _is_faultless(file, offset):
+                        if origins:
+                            origins.note_lines([row + 1], [UNKNOWN])
                         yield from _items(itertools.chain([line], _pieces(content)), "")
                         return
                     is_checked = True
                     offset += len(line) + _skip_line(content, line)
+                    row = noted(row)
                     yield Unread(text=_text(line), reason=f"it is no JSON at line {number}: {fault}")
                     continue
                 offset += len(line)
-                yield from documents
+                for document in documents:
+                    row = noted(row)
+                    yield document
         except UnicodeDecodeError as error:
             yield Unread(text="", reason=f"from line {number + 1} on it is not written in {error.encoding}")
 

@@ -116,7 +116,8 @@ def _rows(file: SourceFile, settings: Settings, tally: Tally) -> Iterator[Row]:
     take = taker(settings)
     for number, found in enumerate(elements(file, settings, tally), start=1):
         if isinstance(found, Unread):
-            tally.refuse(Refused(file=file.path, row=number, text=found.text, reason=found.reason))
+            line = tally.origins.line_of(number)
+            tally.refuse(Refused(file=file.path, row=number, line=line, text=found.text, reason=found.reason))
             continue
         element, document = found
         row = {name: _flat(value) for name, value in take(element, document).items()} if _is_row(element) else {}
@@ -125,7 +126,8 @@ def _rows(file: SourceFile, settings: Settings, tally: Tally) -> Iterator[Row]:
         else:
             reason = f"it is nested more than {_DEEPEST} deep" if _is_row(element) else "it is no JSON object"
             shown = json_text(_cut(element, _DEEPEST_SHOWN))
-            tally.refuse(Refused(file=file.path, row=number, text=shown, reason=reason))
+            line = tally.origins.line_of(number)
+            tally.refuse(Refused(file=file.path, row=number, line=line, text=shown, reason=reason))
 
 
 def _is_row(element: Any) -> bool:
