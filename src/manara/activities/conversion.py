@@ -149,15 +149,21 @@ class Conversion:
     """One column's way into its type: called with the values of a batch, gives them in the type `arrow`, and misfits.
 
     A value that does not fit is null in the result, and its place is among the misfits (None where all fit). It
-    `is_plain` where Arrow's parser of delimited text gives the same values, or an error.
+    `is_known_to_arrow` where Arrow's parser of delimited text gives the same values, or an error.
     """
 
     def __init__(
-        self, sql_type: str, arrow: pa.DataType, tree: exp.Expression, quick: "Quick | None", *, is_plain: bool = False
+        self,
+        sql_type: str,
+        arrow: pa.DataType,
+        tree: exp.Expression,
+        quick: "Quick | None",
+        *,
+        is_known_to_arrow: bool = False,
     ) -> None:
         self.sql_type = sql_type
         self.arrow = arrow
-        self.is_plain = is_plain
+        self.is_known_to_arrow = is_known_to_arrow
         self.tree = tree
         self._quick = quick
         value = exp.column(_VALUE, quoted=True)
@@ -256,7 +262,7 @@ def conversion(kind: pa.DataType, sql_type: str, form: str, settings: Settings) 
         tree = exp.cast(tree, "VARCHAR", dialect="duckdb")
     is_string = pa.types.is_string(kind)
     quick = _QUICK.get(sql_type) if is_string else None
-    return Conversion(sql_type, arrow, tree, quick, is_plain=is_string and _is_parsed(arrow))
+    return Conversion(sql_type, arrow, tree, quick, is_known_to_arrow=is_string and _is_parsed(arrow))
 
 
 def _is_parsed(arrow: pa.DataType) -> bool:

@@ -62,12 +62,12 @@ class AfterFile:
 class Conversion(Protocol):
     """What makes the texts of one column values of the type `arrow`.
 
-    `is_plain` where Arrow's parser of delimited text understands them as this does: it then gives the same value, or an
-    error.
+    It `is_known_to_arrow` where Arrow's parser of delimited text understands them as this does: it then gives the same
+    value, or an error.
     """
 
     arrow: "pa.DataType"
-    is_plain: bool
+    is_known_to_arrow: bool
 
     def __call__(self, column: "pa.Array[Any]", /) -> "tuple[pa.Array[Any], list[int] | None]":
         """Return the values, and the places of those that do not fit, which are null then; None where all fit."""

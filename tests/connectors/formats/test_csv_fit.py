@@ -39,7 +39,7 @@ TEXTS = (
 def slowly(found: Found) -> Found:
     """Have the conversions done by our own rules only."""
     for convert in found.values():
-        convert.is_plain = False
+        convert.is_known_to_arrow = False
     return found
 
 

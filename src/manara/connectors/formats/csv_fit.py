@@ -47,7 +47,7 @@ class Fitter:
 
     def __post_init__(self) -> None:
         """Tell the parser the dialect, and the types that it can read."""
-        types = {name: convert.arrow for name, convert in self.conversions.items() if convert.is_plain}
+        types = {name: convert.arrow for name, convert in self.conversions.items() if convert.is_known_to_arrow}
         parser = Parser(marks=self.dialect.marks, null_value=self.dialect.null_value, names=self.names, types=types)
         object.__setattr__(self, "parser", parser)
 

@@ -211,12 +211,13 @@ def _from_lines(file: SourceFile, counted: Tally | None, *, tells_lines: bool) -
     origins = counted.origins if counted and tells_lines else None
     row, ahead = 0, -1  # so many rows were given, and so many lines more
 
-    def noted(row: int) -> int:
-        nonlocal ahead
-        if origins and number - row - 1 != ahead:
-            ahead = number - row - 1
-            origins.note_lines([row + 1], [number])
-        return row + 1
+    def note() -> None:
+        """Take note of a row, and of its line where that is not the one after the row before."""
+        nonlocal row, ahead
+        row += 1
+        if origins and number - row != ahead:
+            ahead = number - row
+            origins.note_lines([row], [number])
 
     with file.open(counted) as content:
         try:
@@ -235,12 +236,12 @@ def _from_lines(file: SourceFile, counted: Tally | None, *, tells_lines: bool) -
                         return
                     is_checked = True
                     offset += len(line) + _skip_line(content, line)
-                    row = noted(row)
+                    note()
                     yield Unread(text=_text(line), reason=f"it is no JSON at line {number}: {fault}")
                     continue
                 offset += len(line)
                 for document in documents:
-                    row = noted(row)
+                    note()
                     yield document
         except UnicodeDecodeError as error:
             yield Unread(text="", reason=f"from line {number + 1} on it is not written in {error.encoding}")
