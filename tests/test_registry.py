@@ -1,7 +1,7 @@
 import threading
 import time
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
@@ -50,7 +50,7 @@ def test_nobody_is_given_half_a_module_while_another_thread_imports_it(
     (tmp_path / "half_a_module.py").write_text(HALF, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     point = EntryPoint(name="Slow", value="half_a_module", group="manara.test")
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
+    monkeypatch.setattr("manara.registry._all_entry_points", lambda: EntryPoints([point]))
     found: list[str] = []
     finders = [threading.Thread(target=lambda: found.append(PLUGINS.find("Slow")())) for _ in range(2)]
     finders[0].start()

@@ -9,7 +9,8 @@ import importlib
 import importlib.metadata
 import sys
 from collections.abc import Callable, Collection, Iterable
-from typing import Generic, TypeVar
+from functools import cache
+from typing import Any, Generic, TypeVar
 
 from manara.errors import Broken, Conflict, ManaraError, WrongDefinition
 
@@ -117,9 +118,15 @@ class Registry(Generic[P]):
 
     def _entry_points(self) -> dict[str, str]:
         if self._modules is None:
-            points = importlib.metadata.entry_points(group=f"manara.{self.kind}")
+            points = _all_entry_points().select(group=f"manara.{self.kind}")
             self._modules = {point.name: point.module for point in points}
         return self._modules
+
+
+@cache
+def _all_entry_points() -> Any:  # the class has another name in Python 3.11; both can `select`
+    """Return those of all installed packages: reading them takes longer than anything else here, so once for all."""
+    return importlib.metadata.entry_points()
 
 
 def missing_library(error: ModuleNotFoundError) -> ManaraError:

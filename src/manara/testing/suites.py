@@ -163,10 +163,11 @@ class DatabaseSuite(ConnectorSuite):
         database.once(new_mark(), execute(f"insert into {table} values (1, 'a'), (2, null)"))
         rows = database.query(f"select n, t from {table} order by n")
         assert isinstance(rows, pa.RecordBatchReader)
-        assert rows.read_all().to_pylist() == [{"n": 1, "t": "a"}, {"n": 2, "t": None}]
+        assert [*rows.read_all().to_pydict().values()] == [[1, 2], ["a", None]]
 
     def test_no_rows_still_have_columns(self, database: Database, table: str) -> None:
-        assert database.query(f"select n, t from {table}").read_all().column_names == ["n", "t"]
+        names = database.query(f"select n, t from {table}").read_all().column_names
+        assert [name.lower() for name in names] == ["n", "t"]  # some databases tell them in capitals
 
     def test_a_step_is_done_once_and_gives_its_first_result_again(self, database: Database, table: str) -> None:
         mark = new_mark()
@@ -345,5 +346,5 @@ def execute(*statements: str) -> Any:
 
 def numbers(database: Database, table: str) -> list[int]:
     """Return the numbers in the suite's table as everybody sees them."""
-    rows: list[dict[str, int]] = database.query(f"select n from {table} order by n").read_all().to_pylist()
-    return [row["n"] for row in rows]
+    told: list[Any] = database.query(f"select n from {table} order by n").read_all().column(0).to_pylist()
+    return told

@@ -39,6 +39,7 @@ class Driver:
     and `$name`. `create_mark` makes the table of marks. `stream` opens a cursor that does not take all rows at once.
     `insert` puts rows in by the driver's fastest way; `most_values` is how many values one statement may bind.
     `savepoint` are the statements that begin a part of a transaction, take it back, and let go of it.
+    `changed` tells of a cursor how many rows its statement changed.
     `stand_in` is advice on what could take the database's place where it cannot be reached.
     """
 
@@ -54,6 +55,7 @@ class Driver:
     insert: Callable[[Any, str, list[tuple[Any, ...]]], None] = lambda cursor, statement, rows: cursor.executemany(
         statement, rows
     )
+    changed: Callable[[Any], int] = lambda cursor: 0 if cursor.description else cursor.rowcount or 0
     most_values: int = 0
     stand_in: str = ""
     savepoint: tuple[str, str, str] | None = None
@@ -169,7 +171,7 @@ class DbApiTransaction:
         self.forget()
         with self._cursor() as cursor, self.driver.errors.translated(statement):
             self._run(cursor, statement, parameters)
-            return max(cursor.rowcount or 0, 0) if not cursor.description else 0
+            return max(self.driver.changed(cursor), 0)
 
     def query(self, statement: str, parameters: Parameters = ()) -> pa.RecordBatchReader:
         self.forget()

@@ -208,6 +208,9 @@ def made_table(table: exp.Table, schema: pa.Schema, dialect: str) -> str:
     return f"create table {table.sql(dialect)} ({columns})"
 
 
+_STAGES = {"oracle": "create private temporary table", "snowflake": "create or replace temporary table"}
+
+
 def stage_table(dialect: str, folder: str = "") -> exp.Table:
     """Return the name of the table in which rows wait to be merged: a temporary one, or a real one in `folder`."""
     if folder:
@@ -227,9 +230,20 @@ def made_stage(stage: exp.Table, rows: exp.Select, dialect: str) -> str:
         told = rows.copy()
         told.set("into", exp.Into(this=stage.copy()))
         return told.sql(dialect)
-    begins = "create private temporary table" if dialect == "oracle" else "create temporary table"
+    begins = _STAGES.get(dialect, "create temporary table")
     ends = "on commit drop definition " if dialect == "oracle" else ""
     return f"{begins} {stage.sql(dialect)} {ends}as {rows.sql(dialect)}"
+
+
+def dropped_stage(stage: exp.Table, dialect: str) -> str:
+    """Return the statement that drops the stage; none where that would commit what the transaction has done so far.
+
+    Snowflake commits before every statement that makes or drops a table; its temporary tables end with the connection.
+    """
+    if stage.db:
+        return f"drop table {stage.sql(dialect)}"
+    kind = "temporary table" if dialect == "mysql" else "table"
+    return "" if dialect == "snowflake" else f"drop {kind} {stage.sql(dialect)}"
 
 
 def update_from(table: exp.Table, changed: list[str], rows: exp.Subquery, same: exp.Expression, dialect: str) -> str:

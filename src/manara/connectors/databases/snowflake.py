@@ -23,6 +23,7 @@ from manara.connectors.databases.dbapi_errors import (
     VALUE,
     WRONG,
     Errors,
+    Kind,
 )
 from manara.connectors.databases.dbapi_rows import Types, decimal_type
 from manara.errors import WrongDefinition
@@ -49,7 +50,7 @@ def snowflake_database(given: LinkedServiceGiven) -> DbApiDatabase:
     `authenticationType` is Basic (`password`) or KeyPair (`privateKey`, a PEM text, and `privateKeyPassphrase`); where
     it is not told, by what there is.
 
-    Not tried against a live server.
+    Tried with its driver against an emulator, not against Snowflake itself.
     """
     told = _told(given)
     account = needed(told, "account", given, _EXAMPLE)
@@ -75,6 +76,7 @@ def snowflake_database(given: LinkedServiceGiven) -> DbApiDatabase:
             create_mark=mark_table("snowflake"),
             columns=columns_of("snowflake"),
             types=_types,
+            changed=_changed,
         )
     )
 
@@ -129,6 +131,12 @@ def _connect(**told: Any) -> Any:
     )
 
 
+def _changed(cursor: Any) -> int:
+    """Return how many rows were changed: Snowflake answers so with rows, in columns of their own ("number of ...")."""
+    told = [str(column[0]).lower() for column in cursor.description or ()]
+    return int(cursor.rowcount or 0) if all(name.startswith("number of ") for name in told) else 0
+
+
 def _types(cursor: Any) -> Types:
     return [_type(column) for column in cursor.description]
 
@@ -162,7 +170,12 @@ _TYPES: dict[str, pa.DataType] = {
 
 def _signs(error: Exception) -> list[str]:
     number, state = getattr(error, "errno", None), getattr(error, "sqlstate", None)
-    return [f"{number:06d}" if isinstance(number, int) and number > 0 else "", str(state or "")]
+    return [f"number {number:06d}" if isinstance(number, int) else "", str(state or "")]
+
+
+def _numbers(kind: Kind, *numbers: int) -> dict[str, Kind]:
+    """Return the signs of Snowflake's own numbers, which are not to be taken for SQLSTATEs that begin like them."""
+    return {f"number {number:06d}": kind for number in numbers}
 
 
 _ERRORS = Errors(
@@ -171,13 +184,13 @@ _ERRORS = Errors(
     text=lambda error: str(getattr(error, "raw_msg", None) or getattr(error, "msg", None) or error),
     kinds={
         **SQLSTATES,
-        **dict.fromkeys(("002003", "002043"), MISSING),
-        **dict.fromkeys(("002002",), THERE),
-        **dict.fromkeys(("001003", "000904", "002049"), WRONG),
-        **dict.fromkeys(("100072",), ROWS),
-        **dict.fromkeys(("100035", "100038", "100078", "100132"), VALUE),
-        **dict.fromkeys(("250001", "250003", "250005"), LATER),
-        **dict.fromkeys(("390100", "394508", "003001"), RIGHTS),
+        **_numbers(MISSING, 2003, 2043),
+        **_numbers(THERE, 2002),
+        **_numbers(WRONG, 1003, 904, 2049),
+        **_numbers(ROWS, 100072),
+        **_numbers(VALUE, 100035, 100038, 100078, 100132),
+        **_numbers(LATER, 250001, 250003, 250005),
+        **_numbers(RIGHTS, 390100, 394508, 3001),
     },
     code="UserErrorSnowflakeOperationFailed",
     server="Snowflake",

@@ -25,7 +25,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from manara.connectors.databases.arrow_load import ArrowLoad
-from manara.connectors.databases.dialects import made_stage, made_table, stage_table, update_from
+from manara.connectors.databases.dialects import dropped_stage, made_stage, made_table, stage_table, update_from
 from manara.connectors.databases.fitting import Fitting
 from manara.connectors.databases.load_plan import keys_of, matched, may_be_made
 from manara.errors import BadRows, Conflict
@@ -121,8 +121,9 @@ class Load:
 
         schema = fitting.schema.append(pa.field(_NUMBER, pa.int64()))
         self._put(schema, _numbered(fitting.batches(rows)), put)
-        kind = "temporary table" if self.dialect == "mysql" and not stage.db else "table"
-        self.transaction.execute(f"drop {kind} {stage.sql(self.dialect)}")
+        drop = dropped_stage(stage, self.dialect)
+        if drop:
+            self.transaction.execute(drop)
 
     def _merging(self, stage: exp.Table, targets: list[str], keys: list[str]) -> list[str]:
         """Return the statements that take the rows of the stage over into the table, and leave the stage empty."""

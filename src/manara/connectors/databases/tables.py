@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from manara.connectors.additional import Additional
 from manara.connectors.databases import table_relation
-from manara.connectors.databases.dialects import made_table
+from manara.connectors.databases.dialects import dropped_stage, made_table
 from manara.connectors.databases.load_plan import no_table
 from manara.connectors.databases.table_load import Load
 from manara.connectors.databases.table_parts import partitioned, settled
@@ -169,7 +169,9 @@ class TableDataset:
         Load(table=target, settings={}, transaction=transaction, tally=tally, dialect=self._dialect).run(rows)
         procedure = plain_name(str(settings["sqlWriterStoredProcedureName"]))
         self._batch(transaction).run_procedure(procedure, _parameters(settings.get("storedProcedureParameters")))
-        transaction.execute(f"drop table {target.sql(self._dialect)}")
+        drop = dropped_stage(target, self._dialect)
+        if drop:
+            transaction.execute(drop)
 
     def _table(self) -> exp.Table:
         properties = self.given.properties
