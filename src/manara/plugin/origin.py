@@ -3,7 +3,7 @@
 import threading
 from array import array
 from bisect import bisect_right, insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,8 @@ class _Stretch:
     """The rows of one file: how many rows of the stream came before, and the numbers of those that could not be read.
 
     `passed` holds for each unread row, in order, how many rows that could be read stand before it in the file. `rows`
-    are those from which on a row takes one line each, and `lines` where these begin (0 for not known).
+    are those from which on a row takes one line each, and `lines` where these begin (0 for not known). What is `ahead`
+    gives the lines of all rows, and of the first `found` it has.
     """
 
     file: str
@@ -31,9 +32,22 @@ class _Stretch:
     passed: list[int] = field(default_factory=list)
     rows: "array[int]" = field(default_factory=lambda: array("q"))
     lines: "array[int]" = field(default_factory=lambda: array("q"))
+    ahead: Iterator[int] | None = None
+    found: int = 0
 
     def line_of(self, row: int) -> int:
         """Return the line on which a row begins, 0 where that is not known."""
+        while self.ahead and self.found < row:
+            self.found += 1
+            line = next(self.ahead, UNKNOWN)
+            if not line or len(self.rows) >= _MOST_BREAKS:
+                self.ahead, line = None, UNKNOWN
+            if line != self._noted(self.found):
+                self.rows.append(self.found)
+                self.lines.append(line)
+        return self._noted(row)
+
+    def _noted(self, row: int) -> int:
         last = bisect_right(self.rows, row) - 1
         return self.lines[last] + row - self.rows[last] if last >= 0 and self.lines[last] else 0
 
@@ -84,6 +98,16 @@ class Origins:
                 return
             stretch.rows.extend(rows[new.start :])
             stretch.lines.extend(lines[new.start :])
+
+    def find_lines(self, lines: Iterator[int]) -> None:
+        """Let the lines of all rows of the file that is being read be found when one is asked for, and not before.
+
+        `lines` gives the line of each row, in order; its end, or a 0, says that no more are known.
+        """
+        with self._lock:
+            stretch = self._stretches[-1]
+            stretch.ahead, stretch.found = lines, 0
+            del stretch.rows[:], stretch.lines[:]
 
     def line_of(self, row: int) -> int:
         """Return the line on which a row of the file that is being read begins, 0 where that is not known."""

@@ -1,4 +1,5 @@
 import json
+import random
 import re
 import tracemalloc
 from typing import Any
@@ -215,25 +216,57 @@ def test_memory_does_not_grow_with_the_file(place: Place, before: str, between: 
     assert peaks[1] < peaks[0] * 2
 
 
-@pytest.mark.parametrize(
-    ("text", "where"),
-    [
-        (
-            '{"n": 1}\n\n{"n": "x"}\nbad\n{"n": 3} {"n": "y"}\n[1]\n{"n": "z"}\n',
-            [(2, 3), (3, 4), (5, 5), (6, 6), (7, 7)],
-        ),
-        ('{"n": 1}\n{"n":\n "x"}\n{"n": "y"}\n', [(2, 0), (3, 0)]),
-        ('[{"n": 1},\n{"n": "x"}]', [(2, 0)]),
-    ],
-    ids=["lines", "several lines", "array"],
-)
-def test_a_refused_row_is_told_with_its_line_where_each_line_is_one(
-    place: Place, text: str, where: list[tuple[int, int]]
+PLACES: dict[str, tuple[str, str, list[tuple[int, int]]]] = {
+    "lines": (
+        '{"n": 1}\n\n{"n": "x"}\nbad\n{"n": 3} {"n": "y"}\n[1]\n{"n": "z"}\n',
+        "",
+        [(2, 3), (3, 4), (5, 5), (6, 6), (7, 7)],
+    ),
+    "several lines": ('{"n": 1}\n{"n":\n "x"}\n{"n": "y"}\n', "", [(2, 2), (3, 4)]),
+    "documents over lines": ('{\n"n": 1}\n\n{"n": 2} {"n": "x"}\n{"n":\n"y"}\n', "", [(3, 4), (4, 5)]),
+    "an array": ('[{"n": 1},\n{"n": "x"}, {"n": "y"},\n\n{"m": [{"n": 1}],\n"n": "z"}, 7,\nnull]', "",
+                 [(2, 2), (3, 2), (4, 4), (5, 5), (6, 6)]),
+    "an array in one line": ('[{"n": "x"}, {"n": 2}, {"n": "y"}]', "", [(1, 1), (3, 1)]),
+    "a collection": ('{"of": 7, "x": {"y": [\n{"n": 1},\n{"n": "x"}]},\n"y": [{"n": "no"}]}', "$.x.y", [(2, 3)]),
+    "a collection in each line": (
+        '{"y": [{"n": 1}, {"n": "x"}]}\n{"y": []}\n{"y": [{"n": "y"}]}\n', "$.y", [(2, 1), (3, 3)],
+    ),
+    "a collection in each of an array": (
+        '[{"y": [{"n": 1},\n{"n": "x"}]},\n{"y": 5}, {"y": null}, {},\n{"y": [{"n": "y"}]}]', "$.y",
+        [(2, 2), (3, 3), (4, 4)],
+    ),
+    "what is cut off": ('[{"n": 1},\n{"n": "x"},\n{"n"', "", [(2, 2), (3, 3)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "reference", "where"), PLACES.values(), ids=PLACES)
+def test_a_refused_row_is_told_with_its_line(
+    place: Place, text: str, reference: str, where: list[tuple[int, int]]
 ) -> None:
+    assert refused_lines(place, text, reference) == where
+
+
+def refused_lines(place: Place, text: str, reference: str = "") -> list[tuple[int, int]]:
+    """Return number and line of each row that is left out where `n` has to be a number."""
     place.write("in.json", text)
-    mapping = [{"source": {"path": "$['n']"}, "sink": {"name": "n", "type": "Int32"}}]
+    path = "['n']" if reference else "$['n']"
+    mapping = [{"source": {"path": path}, "sink": {"name": "n", "type": "Int32"}}]
     output = place.copy(
         files("Json", "in.json"), files("Parquet", "out.parquet"), enableSkipIncompatibleRow=True,
-        translator={"type": "TabularTranslator", "mappings": mapping},
+        translator={"type": "TabularTranslator", "mappings": mapping, "collectionReference": reference},
     )  # fmt: skip
-    assert sorted((row["row"], row.get("line", 0)) for row in output["skippedRows"]) == where
+    return sorted((row["row"], row.get("line", 0)) for row in output["skippedRows"])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lines_are_told_of_arrays_of_any_shape(place: Place, seed: int) -> None:
+    choice = random.Random(seed).choice  # noqa: S311 # the same files every time
+    blanks = ["", " ", "\n", "\r\n", "\n\n  "]
+    text, lines = choice(["[", "\n["]), []
+    values = ['"a\\"}]"', '[1,\n{"n": 2}]', "null", '{"n":\n"\\n"}', "-1e5"]
+    for inner in ["1", *(choice(values) for _ in range(18))]:
+        text += choice(blanks)
+        lines.append(text.count("\n") + 1)
+        shapes = ['{"x": %s, "n":"bad"}', '{"n" :\n"bad","x":%s}'] + (["[%s]"] if len(lines) > 1 else [])
+        text += choice(shapes) % inner + choice(blanks) + ","
+    assert refused_lines(place, text[:-1] + "]") == list(enumerate(lines, start=1))

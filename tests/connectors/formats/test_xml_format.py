@@ -167,3 +167,24 @@ def test_a_packed_structure_of_unicef_is_read(place: Place) -> None:
     rows = place.read(place_of, paths=[f"$['{prefix}:Structure']['{prefix}:Header']['{prefix}:ID']"])
     assert rows.num_rows == 1
     assert rows.column(0)[0].as_py()
+
+
+PLACES = {
+    "rows over lines": ("<r>\n<v><n>1</n></v><v><n>x</n></v>\n\n<v\n a='1'>\n<n>y</n></v></r>", [(2, 2), (3, 4)]),
+    "behind text": ("<?xml version='1.0'?>\n<!-- a\nb -->\n<r>a\nb<v><n>x</n></v></r>", [(1, 5)]),
+}
+
+
+@pytest.mark.parametrize(("text", "where"), PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("encoding", ["", "utf-8"])
+def test_a_refused_row_is_told_with_its_line(
+    place: Place, text: str, where: list[tuple[int, int]], encoding: str
+) -> None:
+    place.write("in.xml", text)
+    mapping = [{"source": {"path": "['n']"}, "sink": {"name": "n", "type": "Int32"}}]
+    output = place.copy(
+        files("Xml", "in.xml", **({"encodingName": encoding} if encoding else {})), files("Parquet", "out.parquet"),
+        enableSkipIncompatibleRow=True,
+        translator={"type": "TabularTranslator", "mappings": mapping, "collectionReference": "$.r.v"},
+    )  # fmt: skip
+    assert sorted((row["row"], row.get("line", 0)) for row in output["skippedRows"]) == where

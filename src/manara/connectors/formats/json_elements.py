@@ -1,6 +1,7 @@
 """The elements of a JSON file one by one, and what of a broken file can still be read."""
 
 import collections
+import contextlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from manara.connectors.formats import json_path
 from manara.connectors.formats.json_numbers import without_endless
 from manara.connectors.formats.objects import Row
 from manara.connectors.selection import Settings, SourceFile
+from manara.errors import ManaraError
 from manara.plugin.dataset import Tally
 from manara.plugin.origin import UNKNOWN
 
@@ -46,20 +48,22 @@ def elements(file: SourceFile, settings: Settings, counted: Tally | None) -> Ite
     with file.open() as content:
         in_array = _first_sign(content) == b"["
     if not in_array and _is_in_lines(file, at_least=2 if reference else 1):
-        found = _from_lines(file, counted, tells_lines=not reference)
-    elif not reference or in_array or not _is_one_document(file):
-        found = _guarded(file, "item" if in_array else "", counted)
+        yield from _from_lines(file, reference, counted)
+        return
+    if counted:
+        counted.origins.find_lines(_lines_of_rows(file, reference, in_array=in_array))
+    if not reference or in_array or not _is_one_document(file):
+        for document in _guarded(file, "item" if in_array else "", counted):
+            yield from _cross(document, reference)
     else:
         yield from _from_one_document(file, reference, settings, counted)
-        return
-    for document in found:
-        if isinstance(document, Unread):
-            yield document
-        else:
-            yield from _cross(document, reference)
 
 
 def _cross(document: Any, reference: json_path.Steps) -> Iterator[Element]:
+    """Yield the elements of the collection in a document, or the document; what could not be read as it is."""
+    if isinstance(document, Unread):
+        yield document
+        return
     if not reference:
         yield document, document
         return
@@ -175,6 +179,48 @@ class _Safe:
         return next(self._pieces, b"") if size else b""
 
 
+# Lines
+
+
+def _lines_of_rows(file: SourceFile, reference: json_path.Steps, *, in_array: bool) -> Iterator[int]:
+    """Yield the line on which each row begins: an element of the collection, or a document.
+
+    Ends at a fault, and where the file cannot be read again. The parser is fed line by line, as it tells what it has
+    found, and not where.
+    """
+    if not all(isinstance(step, str) for step in reference):
+        return
+    whole = [*(["item"] if in_array else []), *map(str, reference)]
+    rows, collection = ".".join([*whole, "item"] if reference else whole), ".".join(whole) if reference else None
+    found = ijson.sendable_list()
+    parser = ijson.parse_coro(found, multiple_values=True)
+    number, is_whole = 1, True
+    with contextlib.suppress(*_FAULTS, ManaraError, OSError), file.open() as content:
+        for line in _in_lines(without_endless(_pieces(content))):
+            try:
+                parser.send(line)
+            except _FAULTS:
+                is_whole = False
+            for prefix, event, _ in found:
+                if (prefix == rows and event in _BEGIN) or (prefix == collection and event in _NO_ARRAY):
+                    yield number
+            if not is_whole:
+                return
+            found.clear()
+            number += line.endswith(b"\n")
+
+
+def _in_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines of the pieces; one that goes over several pieces comes in parts."""
+    for piece in pieces:
+        yield from piece.splitlines(keepends=True)
+
+
+_NO_ARRAY = frozenset({"start_map", "string", "number", "boolean"})
+_BEGIN = _NO_ARRAY | {"start_array", "null"}
+"""The events with which an element begins. The former say of a collection that it is none, which is told as a row."""
+
+
 # Documents in lines
 
 
@@ -202,23 +248,27 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _from_lines(file: SourceFile, counted: Tally | None, *, tells_lines: bool) -> Iterator[Any]:
-    """Yield the documents of each line. A document over several lines is read too, in a file that has no fault.
+def _from_lines(file: SourceFile, reference: json_path.Steps, counted: Tally | None) -> Iterator[Element]:
+    """Yield the elements of the documents of each line, and note on which line they stand."""
+    row, ahead, is_known = 0, -1, True  # so many rows were given, and so many lines more
+    for number, document in _documents(file, counted):
+        if counted and number == UNKNOWN and is_known:
+            is_known = False
+            counted.origins.find_lines(_lines_of_rows(file, reference, in_array=False))
+        for element in _cross(document, reference):
+            row += 1
+            if counted and number and number - row != ahead:
+                ahead = number - row
+                counted.origins.note_lines([row], [number])
+            yield element
 
-    Where each document is a row (`tells_lines`), it is noted on which line it stands.
+
+def _documents(file: SourceFile, counted: Tally | None) -> Iterator[tuple[int, Any]]:
+    """Yield the documents of each line with its number.
+
+    A document over several lines is read too, in a file that has no fault; from there on no numbers are known (0).
     """
     offset, number, is_checked = 0, 0, False
-    origins = counted.origins if counted and tells_lines else None
-    row, ahead = 0, -1  # so many rows were given, and so many lines more
-
-    def note() -> None:
-        """Take note of a row, and of its line where that is not the one after the row before."""
-        nonlocal row, ahead
-        row += 1
-        if origins and number - row != ahead:
-            ahead = number - row
-            origins.note_lines([row], [number])
-
     with file.open(counted) as content:
         try:
             while line := content.readline(_LONGEST_LINE):
@@ -230,21 +280,18 @@ def _from_lines(file: SourceFile, counted: Tally | None, *, tells_lines: bool) -
                     fault = _told(error)
                 if fault:
                     if not is_checked and _is_faultless(file, offset):
-                        if origins:
-                            origins.note_lines([row + 1], [UNKNOWN])
-                        yield from _items(itertools.chain([line], _pieces(content)), "")
+                        rest = _items(itertools.chain([line], _pieces(content)), "")
+                        yield from ((UNKNOWN, document) for document in rest)
                         return
                     is_checked = True
                     offset += len(line) + _skip_line(content, line)
-                    note()
-                    yield Unread(text=_text(line), reason=f"it is no JSON at line {number}: {fault}")
+                    yield number, Unread(text=_text(line), reason=f"it is no JSON at line {number}: {fault}")
                     continue
                 offset += len(line)
-                for document in documents:
-                    note()
-                    yield document
+                yield from ((number, document) for document in documents)
         except UnicodeDecodeError as error:
-            yield Unread(text="", reason=f"from line {number + 1} on it is not written in {error.encoding}")
+            told = f"from line {number + 1} on it is not written in {error.encoding}"
+            yield number + 1, Unread(text="", reason=told)
 
 
 def _documents_of(line: bytes) -> list[Any]:

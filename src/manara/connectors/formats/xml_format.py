@@ -93,13 +93,16 @@ class XmlFormat:
         way = json_path.steps(str(settings.get("collectionReference") or ""))
         take = taker(settings)
         options = _options(settings, self.null)
-        number = 0
+        number, ahead = 0, -1
         try:
             outer: Row = {}
             if way and any(json_path.is_absolute(path) for path in settings.get("paths") or ()):
-                outer = next(iter(self._elements(file, options, way, None, outer=True)), {})
-            for element in self._elements(file, options, way, counted):
+                outer = next((found for _, found in self._elements(file, options, way, None, outer=True)), {})
+            for line, element in self._elements(file, options, way, counted):
                 number += 1
+                if counted and line - number != ahead:
+                    ahead = line - number
+                    counted.origins.note_lines([number], [line])
                 row = element if isinstance(element, dict) else {_VALUE: element}
                 yield take(row, outer if way else row)
         except _NotWhole as fault:
@@ -107,8 +110,8 @@ class XmlFormat:
 
     def _elements(
         self, file: SourceFile, options: "_Options", way: Sequence[Step], tally: Tally | None, *, outer: bool = False
-    ) -> Iterator[Any]:
-        """Yield the elements at the end of the way; with `outer`, the document without them."""
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield the elements at the end of the way, each with its line; with `outer`, the document without them."""
         building = _Building(options, tuple(str(step) for step in way), outer=outer)
         parser = building.parser
         decoder = codecs.getincrementaldecoder(self.encoding)() if self.encoding else None
@@ -201,7 +204,8 @@ class _Building:
         self._open: list[_Open] = []
         self._path: list[str] = []
         self._spaces: list[dict[str, str]] = [{}]
-        self._done: deque[Any] = deque()
+        self._done: deque[tuple[int, Any]] = deque()
+        self._line = 0
         self._held = 0
         self.ended_at = 0
         self.parser = expat.ParserCreate()
@@ -212,8 +216,8 @@ class _Building:
         self.parser.EntityDeclHandler = self._entity
         self.parser.ExternalEntityRefHandler = self._entity
 
-    def take(self) -> Iterator[Any]:
-        """Yield what is whole by now."""
+    def take(self) -> Iterator[tuple[int, Any]]:
+        """Yield what is whole by now, each with the line on which it begins."""
         while self._done:
             yield self._done.popleft()
 
@@ -225,6 +229,8 @@ class _Building:
         self._spaces.append(self._spaces[-1] | own if own else self._spaces[-1])
         shown = self._named(name)
         self._path.append(shown)
+        if len(self._path) == max(len(self._way), 1):
+            self._line = self.parser.CurrentLineNumber
         if not self._wanted():
             return
         element = _Open(shown)
@@ -253,7 +259,7 @@ class _Building:
         self._spaces.pop()
 
     def _finish(self, value: Any) -> None:
-        self._done.append(value)
+        self._done.append((self._line, value))
         self.ended_at = self.parser.CurrentByteIndex
         self._held = 0
 
