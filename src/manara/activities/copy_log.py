@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import io
 import os
 import re
 import shutil
@@ -24,6 +23,8 @@ _HEADER = ("Timestamp", "Level", "OperationName", "OperationItem", "Message")
 _ROW_SKIP, _FILE_SKIP, _FILE_READ = "TabularRowSkip", "FileSkip", "FileRead"
 _SHOWN, _TEXT_SHOWN = 20, 200
 _SPELT, _BY_SINK = ".rows", ".sink"
+_HELD_BYTES = 1 << 20
+"""Each write to the disk lets the threads that parse go first, which costs more than the write."""
 
 
 class CopyLog:
@@ -40,7 +41,7 @@ class CopyLog:
         self._place = place
         self._lock = threading.Lock()
         self._log: TextIO | None = None
-        self._rows: dict[Path, TextIO] = {}
+        self._rows: dict[str | None, TextIO] = {}  # by the ending of what the source spells, None for the sink's
         self.shown: list[Refused] = []
         mark = given.mark
         digest = hashlib.sha256(f"{mark.run_id}\n{mark.step}".encode()).hexdigest()[:8]
@@ -53,11 +54,11 @@ class CopyLog:
             if len(self.shown) < _SHOWN:
                 self.shown.append(replace(row, text=row.text[:_TEXT_SHOWN]))
             self._line("Warning", _ROW_SKIP, row.text, f"{row.file}, {row.place}: {row.reason}")
-            path = self._rows_path(spelling)
-            if path not in self._rows:
-                self._rows[path] = self._opened(path, spelling.encoding if spelling else "utf-8")
-                self._rows[path].write(spelling.head if spelling else "")
-            self._rows[path].write(row.text + (spelling.end if spelling else "\n"))
+            kind = spelling.extension if spelling else None
+            if kind not in self._rows:
+                self._rows[kind] = self._opened(self._rows_path(kind), spelling.encoding if spelling else "utf-8")
+                self._rows[kind].write(spelling.head if spelling else "")
+            self._rows[kind].write(row.text + (spelling.end if spelling else "\n"))
             if spelling is None:  # the sink refuses rows to its very end, when nobody calls `sync` any more
                 self._flush()
 
@@ -134,26 +135,16 @@ class CopyLog:
     def _line(self, level: str, operation: str, item: str, message: str) -> None:
         if self._log is None:
             self._log = self._opened(self._folder / f"{self._stem}.csv", "utf-8")
-            self._log.write(_csv(_HEADER))
-        self._log.write(
-            _csv((clock.now().replace(tzinfo=None).isoformat(" ", "microseconds"), level, operation, item, message))
-        )
+            csv.writer(self._log).writerow(_HEADER)
+        at = clock.now().replace(tzinfo=None).isoformat(" ", "microseconds")
+        csv.writer(self._log).writerow((at, level, operation, item, message))
 
-    def _by_sink(self) -> Path:
-        return self._folder / f"{self._stem}{_BY_SINK}.txt"
-
-    def _rows_path(self, spelling: Spelling | None) -> Path:
-        return self._folder / f"{self._stem}{_SPELT}{spelling.extension}" if spelling else self._by_sink()
+    def _rows_path(self, kind: str | None) -> Path:
+        return self._folder / f"{self._stem}{f'{_BY_SINK}.txt' if kind is None else f'{_SPELT}{kind}'}"
 
     def _opened(self, path: Path, encoding: str) -> TextIO:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("w", encoding=encoding, errors="backslashreplace", newline="")
-
-
-def _csv(values: tuple[str, ...]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(values)
-    return text.getvalue()
+        return path.open("w", buffering=_HELD_BYTES, encoding=encoding, errors="backslashreplace", newline="")
 
 
 def _plain(name: str) -> str:
