@@ -16,6 +16,7 @@ from manara.harmonise import steward
 from manara.plugin.connection import Mark
 from manara.quality.contract import read_contract
 from manara.quality.quarantine import fix, read_quarantine, release
+from manara.testing.suites import new_mark
 
 
 def test_a_second_run_on_the_same_input_changes_nothing_and_says_so(small: Tower) -> None:
@@ -247,3 +248,14 @@ def test_a_country_that_nobody_knows_waits_for_a_steward_and_its_lines_do_not(sm
     assert "Haiti" not in waiting
     assert "Malawi" in waiting
     assert small.value("select count(*) from fact_shipment_line") == before
+
+
+def test_a_decision_of_a_steward_gives_lines_their_country(small: Tower) -> None:
+    database = small.factory.database("Warehouse")
+    item = next(item for item in steward.queue(database) if item.value == "Regional Hub West")
+    steward.decide(database, new_mark(), item, "GHA", author="amina")
+    assert steward.replay(database, small.factory.root, new_mark()).written == 1
+    generate_month(small.lake, 5, SMALL["months"] + 1, **SMALL)
+    small.run()
+    codes = "select country_iso3 from fact_shipment_line where country = 'Regional Hub West'"
+    assert [row["country_iso3"] for row in small.query(codes)] == ["GHA"]

@@ -66,8 +66,9 @@ def test_what_was_planted_is_found(tower: Tower) -> None:
 
 
 def test_each_planted_fault_is_found_in_its_file_by_its_rule(tower: Tower) -> None:
+    apart = {"late-report", "country.unmatched"}  # one for many rows; no rule of a contract
     planted = Counter(
-        (fault.contract, fault.rule, fault.file) for fault in tower.planted.faults if fault.rule != "late-report"
+        (fault.contract, fault.rule, fault.file) for fault in tower.planted.faults if fault.rule not in apart
     )
     rows = tower.query("select contract, rule, origin, count(*) as rows from quality_finding group by all")
     found = {(row["contract"], row["rule"], row["origin"]): row["rows"] for row in rows if row["rule"] != "late-report"}
@@ -227,10 +228,12 @@ def test_the_report_says_the_same_as_the_log(tower: Tower) -> None:
     assert len(sections) == 11
 
 
-def test_countries_have_their_codes(tower: Tower) -> None:
+def test_countries_have_their_codes_and_those_that_nobody_knows_wait(tower: Tower) -> None:
+    unknown = ["Atlantis", "Regional Hub West", "To be confirmed"]
     rows = tower.query("select distinct country, country_iso3 as code from fact_shipment_line order by country")
     assert {row["country"]: row["code"] for row in rows} == {
         "Côte d'Ivoire": "CIV", "Haiti": "HTI", "Malawi": "MWI", "Mozambique": "MOZ", "Nigeria": "NGA",
         "Vietnam": "VNM", "Zambia": "ZMB",
-    }  # fmt: skip
-    assert tower.value("select count(*) from steward_queue") == 0
+    } | dict.fromkeys(unknown)  # fmt: skip
+    waiting = tower.query("select value from steward_queue where status = 'open' order by value")
+    assert [row["value"] for row in waiting] == unknown

@@ -93,6 +93,7 @@ def _show_ways_on(console: Console, folder: Path) -> None:
     console.print("\nTo look further", style="bold")
     for command, what in [
         ("quarantine list", "refused rows, with rule and reason; correct and release them"),
+        ("steward list", "names of countries that nobody knows; say what they stand for"),
         ("warehouse show", "the stars, as they are declared"),
         ('query "from stock_now where is_stock_out"', "where children would go without"),
         ("run supply", "run it again: nothing is loaded twice"),

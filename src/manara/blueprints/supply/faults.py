@@ -15,7 +15,8 @@ REFERENCE = "broken reference"
 RANGE = "value out of range"
 IDENTITY = "stock identity violated"
 LATE = "late report"
-FAULTS = (MISSING, TYPE, DUPLICATE, REFERENCE, RANGE, IDENTITY, LATE)
+UNKNOWN = "unknown name"
+FAULTS = (MISSING, TYPE, DUPLICATE, REFERENCE, RANGE, IDENTITY, LATE, UNKNOWN)
 
 LATE_AFTER_DAYS = 15
 

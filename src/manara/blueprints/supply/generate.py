@@ -14,6 +14,7 @@ from manara.blueprints.supply.faults import (
     RANGE,
     REFERENCE,
     TYPE,
+    UNKNOWN,
     Fault,
     Planted,
     Reports,
@@ -186,7 +187,8 @@ def write_shipments(inbox: Path, world: World, planted: Planted, lines: int) -> 
     rows: list[Row] = list(shipping.ship(world.seed, lines))
     on_order = Counter(row["po / so #"] for row in rows)
     alone = [row for row in rows if on_order[row["po / so #"]] == 1]
-    for way, row in zip(SHIPMENT_WAYS, rng.sample(alone, len(SHIPMENT_WAYS)), strict=True):
+    ways = [*SHIPMENT_WAYS, *UNKNOWN_COUNTRIES]
+    for way, row in zip(ways, rng.sample(alone, len(ways)), strict=True):
         row.update(way.cells)
         planted.add(way.fault, "shipment_line", way.rule, "shipments.xlsx", f"id {row['id']}")
     shared = [place for place, row in enumerate(rows) if str(row["freight cost (usd)"]).startswith("See ")]
@@ -204,6 +206,11 @@ SHIPMENT_WAYS = [
     Spoil(fault=RANGE, rule="quantity.range", cells={"line item quantity": 0}),
     Spoil(fault=RANGE, rule="line_value.range", cells={"line item value": -100.5}),
 ]
+UNKNOWN_COUNTRIES = [
+    Spoil(fault=UNKNOWN, rule="country.unmatched", cells={"country": name})
+    for name in ("Regional Hub West", "Atlantis", "To be confirmed")
+]
+"""Such a line loads; what its country is called waits for a steward."""
 
 
 def reports_of(world: World, rows: Iterable[StockMonth]) -> Reports:

@@ -17,6 +17,7 @@ from manara.blueprints.supply.faults import (
     RANGE,
     REFERENCE,
     TYPE,
+    UNKNOWN,
     Planted,
 )
 
@@ -31,6 +32,7 @@ FAULT_OF_RULE = {
     "range": RANGE,
     "stock-identity": IDENTITY,
     "late-report": LATE,
+    "unmatched": UNKNOWN,
 }
 """The kind of fault that a rule finds, by the rule's name or by what stands behind its last point."""
 
@@ -86,7 +88,7 @@ def report(query: Query) -> list[Section]:
 def compare(planted: Planted, query: Query) -> list[tuple[str, int, int]]:
     """Return for every kind of fault how many were planted and how many were found, all kinds named.
 
-    A late report is one finding, however many of its rows are flagged.
+    A late report is one finding, however many of its rows are flagged, and a name that a steward has to decide is one.
     """
     found: Counter[str] = Counter()
     for row in query(_statements()["findings"]):

@@ -23,7 +23,8 @@ group by contract, severity
 order by contract, severity;
 
 -- name: findings
--- How often each rule was broken. A late report counts once, not once for each of its items.
+-- How often each rule was broken. A late report counts once, not once for each of its items; so does a name of a
+-- country that nobody knows, and that waits, or waited, for a steward.
 select rule, count(*) as findings
 from quality_finding
 where rule <> 'late-report'
@@ -35,7 +36,11 @@ from (
     from quality_finding as finding
     join stock_month on stock_month._origin = finding.origin and stock_month._row = finding.row_number
     where finding.contract = 'stock_month' and finding.rule = 'late-report'
-);
+)
+union all
+select 'country.unmatched', count(*)
+from steward_queue
+where list_name = 'countries';
 
 -- name: stock
 select
