@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from manara.plugin.connection import ListsTables, Transaction
+from manara.plugin.connection import ListsTables, Transaction, Undoable
 from manara.plugin.lineage import Lineage, of_script
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ class Watched:
         """Run a statement and return how many rows it changed."""
         self._remember(statement)
         return self._transaction.execute(statement, parameters)
+
+    @property
+    def attempt(self) -> Any:
+        """What takes back a part of the transaction (see `Undoable`); None where the database cannot."""
+        return self._transaction.attempt if isinstance(self._transaction, Undoable) else None
 
     def lineage(self, namespace: str, dialect: str) -> Lineage:
         """Return where the rows came from that the statements wrote; asked before the transaction ends."""

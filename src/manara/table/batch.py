@@ -1,72 +1,45 @@
 """A text of SQL run against a database that may speak another dialect than the text's own."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
-from manara.errors import NotFound, WrongDefinition
+from manara.errors import ManaraError, NotFound, WrongDefinition
 from manara.table.procedure import Procedure, called
-from manara.table.statements import statements
-from manara.table.tsql import Catalog, sequences, translated
-from manara.table.tsql_parts import If, Part, Plain, parts, refuse, shown
+from manara.table.runner import Runner, Values
+from manara.table.statements import gives_rows, plain_statements
+from manara.table.tsql import sequences, translated
+from manara.table.tsql_parts import If, Part, Plain, Try, While, parts, refuse
 from manara.table.tsql_read import tree_of
+from manara.table.tsql_session import Raised, Scratch, Session, stated
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Values = Mapping[str, Any]
 _QUIET = re.compile(
     r"set\s+(nocount|xact_abort|ansi_\w+|quoted_identifier|arithabort|concat_null_yields_null|identity_insert|"
     r"numeric_roundabort|statistics|transaction\s+isolation)\b", re.IGNORECASE,
 )  # fmt: skip
-_TRANSACTION = re.compile(r"(begin|commit)(\s+(tran|transaction)\b.*)?$", re.IGNORECASE | re.DOTALL)
+_OPENS = re.compile(r"begin(\s+(tran|transaction)\b.*)?", re.IGNORECASE | re.DOTALL)
+_COMMITS = re.compile(r"commit(\s+(tran|transaction|work)\b.*)?", re.IGNORECASE | re.DOTALL)
+_STEPS = re.compile(r"set\s+(@\w+)\s*([-+*/%])=\s*(.*)", re.IGNORECASE | re.DOTALL)
+_RAISES = re.compile(r"raiserror\s*\((.*)\)(\s+with\s+[\w\s,]+)?\s*;?", re.IGNORECASE | re.DOTALL)
+_INSERTS_CALL = re.compile(r"insert\s+(into\s+)?[^\s(]+\s*(\([^)]*\)\s*)?exec(ute)?\b", re.IGNORECASE)
 _USED = re.compile(r"\$(\w+)")
 _MADE = re.compile(r"exec(?:ute)?\s*\((.*)\)\s*;?", re.IGNORECASE | re.DOTALL)
 """EXEC with a text in parentheses, not a procedure."""
 _DEEPEST = 32
-
-
-class Runner(Catalog, Protocol):
-    """What runs statements: an open transaction, or a database that is only read."""
-
-    def query(self, statement: str, parameters: Values) -> "pa.RecordBatchReader":
-        """Return the rows of a query."""
-
-    def execute(self, statement: str, parameters: Values) -> int:
-        """Run a statement and return how many rows it changed."""
-
-
-class ReadOnly:
-    """A database as what runs the statements before a query; it changes nothing."""
-
-    def __init__(self, database: Any) -> None:
-        self._database = database
-
-    def columns(self, table: exp.Table) -> dict[str, str]:
-        """Return the table's columns."""
-        return dict(self._database.columns(table))
-
-    def tables(self, schema: str) -> list[str]:
-        """Return the names of the tables, nothing where the database does not tell."""
-        tell = getattr(self._database, "tables", None)
-        return list(tell(schema)) if tell else []
-
-    def query(self, statement: str, parameters: Values) -> "pa.RecordBatchReader":
-        """Return the rows of a query."""
-        found: pa.RecordBatchReader = self._database.query(statement, parameters)
-        return found
-
-    def execute(self, statement: str, parameters: Values) -> int:  # noqa: ARG002 # it is refused
-        """Raise WrongDefinition: a query that is read changes nothing."""
-        raise WrongDefinition(
-            f"A query that is read changes nothing, and this one does: {shown(statement)}",
-            advice="Put the change into a Script activity before it.",
-        )
+_NO_ERROR = 10
+"""RAISERROR with such a severity only tells something."""
+_TRUTHS = {exp.DataType.Type.BIT, exp.DataType.Type.BOOLEAN}
+_CANNOT_GO_ON = (
+    "The CATCH goes on after it, and this database takes no more statements after an error; PostgreSQL as a stand-in "
+    "does."
+)
 
 
 def no_procedure(name: str) -> str:
@@ -94,15 +67,26 @@ class Batch:
     _changed: int = 0
     _ended: bool = False
     _depth: int = 0
+    _session: Session = field(default_factory=Session)
+    _tables: dict[str, exp.Identifier] = field(default_factory=dict)
+    _kinds: dict[str, exp.DataType] = field(default_factory=dict)
+    _returned: Any = 0
+    _order: tuple[str, ...] = ()
 
     def run(self, text: str) -> None:
         """Run all statements in order. Raises WrongDefinition for what cannot be translated."""
         self.values = {name.lower(): value for name, value in self.values.items()}
-        if self.written == "tsql" and self.spoken != "tsql":
-            self._run_all(parts(text))
+        if self.written != "tsql" or self.spoken == "tsql":
+            for statement in plain_statements(text, self.written, self.spoken, self.values):
+                self._send(statement, gives_rows(statement))
             return
-        for statement in plain_statements(text, self.written, self.spoken, self.values):
-            self._send(statement, _gives_rows(statement))
+        self._run_all(parts(text))
+        if self._session.is_rolled_back and not self._depth:
+            raise WrongDefinition(
+                "The script rolls back, and ends without an error: all of it is one transaction here.",
+                advice="Let it end with THROW, or make the change in a step of its own.",
+                code="UserErrorCannotTranslateSql",
+            )
 
     def _run_all(self, found: Iterable[Part]) -> None:
         for part in found:
@@ -110,25 +94,114 @@ class Batch:
                 return
             if isinstance(part, If):
                 self._run_all(part.then if self._holds(part.condition) else part.other)
+            elif isinstance(part, While):
+                self._repeat(part)
+            elif isinstance(part, Try):
+                self._try(part)
             else:
                 self._run_one(part)
+
+    def _repeat(self, part: While) -> None:
+        while not self._ended and self._holds(part.condition):
+            self.count(0)  # a run that is to stop ends here
+            try:
+                self._run_all(part.body)
+            except _NextRound:
+                continue
+            except _LoopEnd:
+                return
+
+    def _try(self, part: Try) -> None:
+        session = self._session
+        session.tries += 1
+        try:
+            self._run_all(part.body)
+        except ManaraError as error:
+            session.tries -= 1
+            if not session.can_catch(error):
+                raise
+            self._catch(part, error)
+        except BaseException:
+            session.tries -= 1
+            raise
+        else:
+            session.tries -= 1
+
+    def _catch(self, part: Try, error: ManaraError) -> None:
+        session = self._session
+        session.caught.append(error)
+        try:
+            self._run_all(part.handler)
+        finally:
+            session.caught.pop()
+        if session.is_broken:  # and the CATCH goes on
+            error.advice = f"{error.advice} {_CANNOT_GO_ON}".strip()
+            raise error
 
     def _holds(self, condition: str) -> bool:
         text = f"SELECT CASE WHEN {condition} THEN 1 ELSE 0 END"
         return bool(self._value(tree_of(text), text) == 1)
 
     def _run_one(self, part: Plain) -> None:
-        if _QUIET.match(part.text) or _TRANSACTION.fullmatch(part.text.strip()):
+        text = part.text.strip()
+        does = _DOES.get(part.word)
+        if _QUIET.match(text):
             return
-        if part.word == "PRINT":
-            told = f"SELECT {part.text[5:]}"
-            self.logs.append(str(self._value(tree_of(told), told)))
-        elif part.word == "RETURN":
-            self._ended = True
-        elif part.word in {"EXEC", "EXECUTE"}:
-            self._call(part)
+        if _OPENS.fullmatch(text):
+            self._session.opened += 1
+        elif _COMMITS.fullmatch(text):
+            self._session.opened = max(self._session.opened - 1, 0)
+        elif does:
+            does(self, part)
+        elif found := _STEPS.fullmatch(text):
+            stepped = f"SET {found[1]} = {found[1]} {found[2]} ({found[3].rstrip(';')})"
+            self._run_tree(tree_of(stepped), stepped)
+        elif _INSERTS_CALL.match(text):
+            refuse(text, "an INSERT of what a procedure gives")
         else:
             self._run_tree(tree_of(part.text), part.text)
+
+    def _print(self, part: Plain) -> None:
+        told = f"SELECT {part.text[5:]}"
+        self.logs.append(str(self._value(tree_of(told), told)))
+
+    def _return(self, part: Plain) -> None:
+        told = part.text[6:].strip(" \t\r\n;")
+        self._returned = self._value(tree_of(f"SELECT {told}"), part.text) if told else 0
+        self._ended = True
+
+    def _leave(self, part: Plain) -> None:
+        raise _LoopEnd if part.word == "BREAK" else _NextRound
+
+    def _roll_back(self, _part: Plain) -> None:
+        """Note that all is to be taken back, which happens when the script ends with an error."""
+        self._session.opened, self._session.is_rolled_back = 0, True
+
+    def _throw(self, part: Plain) -> None:
+        told = part.text[5:].strip(" \t\r\n;")
+        if not told:
+            if not self._session.caught:
+                refuse(part.text, "a THROW without anything, which belongs into a CATCH")
+            raise self._session.caught[-1]
+        values = self._values_of(f"SELECT {told}", part.text)
+        if len(values) != 3:
+            refuse(part.text, "a THROW without its number, message and state")
+        raise Raised(str(values[1]), number=int(values[0]), state=int(values[2]))
+
+    def _raise_error(self, part: Plain) -> None:
+        told = _RAISES.fullmatch(part.text.strip())
+        values = self._values_of(f"SELECT {told[1]}", part.text) if told else []
+        if len(values) < 3 or not isinstance(values[0], str):
+            refuse(part.text, "a RAISERROR without its message, severity and state")
+        message, severity, state, *rest = values
+        if int(severity) <= _NO_ERROR:
+            self.logs.append(stated(message, rest))
+        else:
+            raise Raised(stated(message, rest), severity=int(severity), state=int(state))
+
+    def _values_of(self, text: str, shown: str) -> list[Any]:
+        """Return the values of the expressions of a SELECT, each by itself."""
+        return [self._value(exp.select(one.copy()), shown) for one in tree_of(text).expressions]
 
     def _run_tree(self, tree: exp.Expression, text: str) -> None:
         if isinstance(tree, exp.Declare):
@@ -139,6 +212,9 @@ class Batch:
         elif isinstance(tree, exp.Select) and any(_is_assignment(one) for one in tree.expressions):
             self._assign_from(tree, text)
         else:
+            if self._session.is_broken:
+                self.logs.append(f"Not run, as the statements before it are taken back: {' '.join(text.split())}")
+                return
             if self.spoken == "duckdb":
                 for name, first, step in sequences(tree):
                     kind = "temporary sequence" if "#" in name else "sequence"
@@ -147,34 +223,75 @@ class Batch:
             self._send(self._words(tree, text), isinstance(tree, exp.Query) and not _into(tree))
 
     def _words(self, tree: exp.Expression, text: str) -> str:
-        return translated(tree, text, self.spoken, self.runner, self.values, self._changed)
+        return translated(self._own(tree), text, self.spoken, self.runner, self.values, self._changed, self._kinds)
 
-    def _send(self, statement: str, gives_rows: bool) -> None:
-        used = {name: self.values[name] for name in dict.fromkeys(_USED.findall(statement)) if name in self.values}
-        if gives_rows:
-            self.rows(self.runner.query(statement, used))
+    def _own(self, tree: exp.Expression) -> exp.Expression:
+        """Return the tree with what the batch itself knows: its session, and its table variables."""
+        told = self._session.answered(tree)
+        for table in list(told.find_all(exp.Table)):
+            if isinstance(table.this, exp.Parameter) and table.this.name.lower() in self._tables:
+                table.set("this", self._tables[table.this.name.lower()].copy())
+        return told
+
+    def _send(self, statement: str, has_rows: bool) -> None:
+        if has_rows:
+            with self._session.asked(None):  # its rows may come after a savepoint has gone
+                self.rows(self.runner.query(statement, self._used(statement)))
         else:
-            self._changed = self.runner.execute(statement, used)
+            with self._asked():
+                self._changed = self.runner.execute(statement, self._used(statement))
             self.count(self._changed)
+
+    def _used(self, statement: str) -> dict[str, Any]:
+        return {name: self.values[name] for name in dict.fromkeys(_USED.findall(statement)) if name in self.values}
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        with self._session.asked(getattr(self.runner, "attempt", None)):
+            yield
+
+    def _rows_of(self, tree: exp.Expression, text: str) -> "pa.Table":
+        """Return all rows of a query whose values the batch needs."""
+        if self._session.is_broken:
+            return self._rows_apart(tree, text)
+        statement = self._words(tree, text)
+        with self._asked():
+            return self.runner.query(statement, self._used(statement)).read_all()
+
+    def _rows_apart(self, tree: exp.Expression, text: str) -> "pa.Table":
+        """Return the rows of a query when the database takes none any more; of one that needs it, its own error."""
+        scratch: Any = Scratch()
+        if tree.find(exp.Table):
+            raise self._session.caught[-1]
+        statement = translated(self._own(tree), text, "duckdb", scratch, self.values, self._changed)
+        rows: pa.Table = scratch.query(statement, self._used(statement)).read_all()
+        return rows
 
     def _value(self, tree: exp.Expression, text: str) -> Any:
         """Return the one value of a query; None where it gives no row."""
-        statement = self._words(tree, text)
-        used = {name: self.values[name] for name in dict.fromkeys(_USED.findall(statement)) if name in self.values}
-        rows = self.runner.query(statement, used).read_all()
+        rows = self._rows_of(tree, text)
         return rows.column(0)[rows.num_rows - 1].as_py() if rows.num_rows else None
 
     def _declare(self, tree: exp.Declare, text: str) -> None:
         for item in tree.expressions:
             for variable in item.this:
-                if isinstance(item.args["kind"], exp.Schema):
-                    refuse(text, "a table variable; a table #name can be translated")
                 name = variable.name.lower()
+                if isinstance(item.args["kind"], exp.Schema):
+                    self._declare_table(name, item.args["kind"])
+                    continue
                 default = item.args.get("default")
-                self.values[name] = None
+                self.values[name], self._kinds[name] = None, item.args["kind"]
                 if default:
                     told = exp.select(exp.cast(default.copy(), item.args["kind"].copy()))
                     self.values[name] = self._value(told, text)
+
+    def _declare_table(self, name: str, columns: exp.Schema) -> None:
+        """Make a temporary table for a table variable; in a loop it is the same one, as in SQL Server."""
+        called = f"{name}@{self._depth}"
+        self._tables[name] = exp.Identifier(this=called, quoted=False, temporary=True)
+        drop, make = f"DROP TABLE IF EXISTS [#{called}]", f"CREATE TABLE [#{called}] {columns.sql('tsql')}"
+        for text in (drop, make):
+            self._run_tree(tree_of(text), text)
 
     def _assign(self, pair: Any, text: str) -> None:
         if not isinstance(pair, exp.EQ) or not isinstance(pair.this, exp.Parameter):
@@ -192,14 +309,15 @@ class Batch:
             refuse(text, f"the variable @{lost[0]}, which nothing declares")
         asked = tree.copy()
         asked.set("expressions", [one.expression.copy() for one in tree.expressions])
-        statement = self._words(asked, text)
-        used = {name: self.values[name] for name in dict.fromkeys(_USED.findall(statement)) if name in self.values}
-        rows = self.runner.query(statement, used).read_all()
+        rows = self._rows_of(asked, text)
         if rows.num_rows:
             for index, name in enumerate(names):
                 self.values[name] = rows.column(index)[rows.num_rows - 1].as_py()
 
     def _call(self, part: Plain) -> None:
+        if self._session.is_broken:
+            self.logs.append(f"Not run, as the statements before it are taken back: {' '.join(part.text.split())}")
+            return
         if made := _MADE.fullmatch(part.text.strip()):
             self._run_made(self._value(tree_of(f"SELECT {made[1]}"), part.text), {}, part.text)
             return
@@ -209,18 +327,31 @@ class Batch:
         if tree.this.name.lower() == "sp_executesql":
             self._call_made(tree, part.text)
             return
-        named, placed = {}, []
+        self._call_procedure(tree, part.text)
+
+    def _call_procedure(self, tree: exp.Execute, text: str) -> None:
+        named: dict[str, Any] = {}
+        placed: list[Any] = []
+        outputs: dict[str | int, str] = {}  # the variables, by the parameter's name or its place
         for one in tree.expressions:
+            told = one.this if isinstance(one, exp.Alias) else one
+            given = told.expression if isinstance(told, exp.EQ) else told
             if isinstance(one, exp.Alias):
-                refuse(part.text, "an OUTPUT parameter")
-            told = one.expression if isinstance(one, exp.EQ) else one
-            value = self._value(exp.select(told.copy()), part.text)
-            if isinstance(one, exp.EQ):
-                named[one.this.name] = value
+                outputs[told.this.name.lower() if isinstance(told, exp.EQ) else len(placed)] = given.name.lower()
+            value = self._value(exp.select(given.copy()), text)
+            if isinstance(told, exp.EQ):
+                named[told.this.name] = value
             else:
                 placed.append(value)
-        name = ".".join(piece.name for piece in tree.this.parts)
-        self.run_procedure(name, named, placed)
+        answer = self.run_procedure(".".join(piece.name for piece in tree.this.parts), named, placed)
+        if outputs and answer.written != "tsql":
+            refuse(text, "an OUTPUT parameter, which only a procedure in T-SQL can have here")
+        for where, variable in outputs.items():
+            name = answer._order[where] if isinstance(where, int) else where
+            self.values[variable] = answer.values.get(name)
+        status = tree.args.get("return_status")
+        if status is not None:
+            self.values[status.name.lower()] = answer._returned
 
     def _call_made(self, tree: exp.Execute, text: str) -> None:
         """Run the statement that sp_executesql is given, with its own parameters only."""
@@ -245,15 +376,47 @@ class Batch:
             refuse(text, "a statement that is made while it runs, and is no text")
         if self._depth >= _DEEPEST:
             refuse(text, f"a statement that makes statements, {_DEEPEST} deep")
-        inner = replace(self, values=dict(values), _changed=0, _ended=False, _depth=self._depth + 1)
+        inner = replace(
+            self, values=dict(values), _changed=0, _ended=False, _depth=self._depth + 1, _tables={}, _kinds={}
+        )
         inner.run(made)
         self._changed = inner._changed
 
-    def run_procedure(self, name: str, named: Values, placed: Sequence[Any] = ()) -> None:
-        """Run the script that answers a stored procedure, written in the words of the database itself."""
+    def run_procedure(self, name: str, named: Values, placed: Sequence[Any] = ()) -> "Batch":
+        """Run the script that answers a stored procedure, and return its batch.
+
+        It is written in the words of the database itself, or is the procedure's own CREATE PROCEDURE.
+        """
+        if self._depth >= _DEEPEST:
+            raise WrongDefinition(f"Procedures call each other {_DEEPEST} deep.", where=name)
         answer = Procedure.read(name, self.procedure(name))
-        inner = replace(self, written=self.spoken, values=answer.bound(named, placed), _changed=0, _ended=False)
-        inner.run(answer.text)
+        inner = replace(
+            self, written="tsql" if answer.is_tsql else self.spoken, values=answer.bound(named, placed), _changed=0,
+            _ended=False, _depth=self._depth + 1, _order=answer.order, _returned=0,
+            _tables={table: exp.to_identifier(table, quoted=True) for table in answer.tables}, _kinds={},
+        )  # fmt: skip
+        try:
+            inner._type(answer)
+            inner.run(answer.text)
+        except ManaraError as error:
+            raise error.at(f"procedure '{name}'") from error.__cause__
+        return inner
+
+    def _type(self, answer: Procedure) -> None:
+        """Give the parameters the types that the procedure declares."""
+        for name, kind in answer.types.items():
+            value = self.values.get(name)
+            text = f"SELECT CAST(@{name} AS {kind})"
+            tree = tree_of(text)
+            told = tree.find(exp.DataType)
+            if told is None or told.this == exp.DataType.Type.USERDEFINED or self.spoken == "tsql":
+                continue
+            if told.this in _TRUTHS and str(value).lower() in {"true", "false"}:
+                truth = str(value).lower() == "true"
+                self.values[name] = int(truth) if self.spoken == "postgres" else truth
+            elif value is not None:
+                self.values[name] = self._value(tree, text)
+            self._kinds[name] = told
 
     def call(self, name: str, named: Values) -> None:
         """Call a stored procedure of the database itself, or run the script that answers it."""
@@ -269,36 +432,30 @@ class Batch:
         self.run_procedure(name, named)
 
 
-def plain_statements(text: str, written: str, spoken: str, names: Iterable[str]) -> list[str]:
-    """Return the statements of a text in the words of the database; T-SQL for SQL Server itself goes whole."""
-    known = list(names)
-    if written == spoken == "tsql":
-        spelt = re.sub(r"(?<![@\w])@(\w+)", lambda m: f"${m[1].lower()}" if m[1].lower() in known else m[0], text)
-        return [spelt]
-    found = [one.text for one in statements(text, written or spoken, known)]
-    return found if not written or written == spoken else [_transpiled(one, written, spoken) for one in found]
-
-
-def _transpiled(text: str, written: str, spoken: str) -> str:
-    try:
-        tree = sqlglot.parse_one(text, dialect=written)
-        if isinstance(tree, exp.Command):
-            refuse(text, f"the command {text.split(maxsplit=1)[0].upper()}")
-        return tree.sql(spoken, unsupported_level=ErrorLevel.RAISE)
-    except UnsupportedError as error:
-        refuse(text, f"what has no counterpart ({' '.join(str(error).split())[:120]})")
-    except SqlglotError as error:
-        raise WrongDefinition(f"This SQL cannot be read: {shown(text)}.", advice=str(error)[:200]) from error
-
-
-def _gives_rows(statement: str) -> bool:
-    found = list(statements(statement, "duckdb"))
-    return bool(found) and found[0].gives_rows
-
-
 def _into(tree: exp.Expression) -> bool:
     return tree.args.get("into") is not None
 
 
 def _is_assignment(node: exp.Expression) -> bool:
     return isinstance(node, exp.EQ) and isinstance(node.this, exp.Parameter)
+
+
+class _LoopEnd(Exception):
+    """BREAK."""
+
+
+class _NextRound(Exception):
+    """CONTINUE."""
+
+
+_DOES: dict[str, Callable[[Batch, Plain], None]] = {
+    "PRINT": Batch._print,
+    "RETURN": Batch._return,
+    "BREAK": Batch._leave,
+    "CONTINUE": Batch._leave,
+    "ROLLBACK": Batch._roll_back,
+    "THROW": Batch._throw,
+    "RAISERROR": Batch._raise_error,
+    "EXEC": Batch._call,
+    "EXECUTE": Batch._call,
+}

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
 
 from manara.errors import NotFound, WrongDefinition
+from manara.table.tsql_procedure import Written, constant, read_procedure
 
 FOLDER = "local/procedure"
 _PARAMETER = re.compile(r"--\s*@(?P<name>\w+)\s*(?P<type>[^=\n]*?)\s*(?:=\s*(?P<default>.*?))?\s*")
@@ -19,7 +20,9 @@ class Procedure:
     """A script that stands for a stored procedure.
 
     Comment lines at its beginning may declare the parameters in order (`-- @day date`, `-- @most int = 10`); a default
-    is a number, a text in quotes or null. Without them every parameter that is given can be used.
+    is a number, a text in quotes or null. Without them every parameter that is given can be used. It may be the
+    procedure's own CREATE PROCEDURE too (`is_tsql`): then `types` are those of its parameters, and `tables` the names
+    of those that are tables.
     """
 
     name: str
@@ -27,10 +30,16 @@ class Procedure:
     defaults: Mapping[str, Any]
     needed: tuple[str, ...]
     order: tuple[str, ...]
+    is_tsql: bool = False
+    types: Mapping[str, str] = field(default_factory=dict)
+    tables: frozenset[str] = frozenset()
 
     @staticmethod
     def read(name: str, text: str) -> "Procedure":
         """Return the script with what its first lines declare."""
+        written = read_procedure(text)
+        if written is not None:
+            return _of_tsql(name, written)
         order, defaults, needed = [], {}, []
         for line in text.splitlines():
             if line.strip() and not line.lstrip().startswith("--"):
@@ -61,6 +70,21 @@ class Procedure:
         return {**self.defaults, **given}
 
 
+def _of_tsql(name: str, written: Written) -> Procedure:
+    values = [one for one in written.parameters if not one.is_table]
+    return Procedure(
+        name=name,
+        text=written.body,
+        defaults={one.name: None if one.default is None else constant(one.default)
+                  for one in values if one.default is not None or one.is_output},
+        needed=tuple(one.name for one in values if one.default is None and not one.is_output),
+        order=tuple(one.name for one in written.parameters),
+        is_tsql=True,
+        types={one.name: one.type for one in values},
+        tables=frozenset(one.name for one in written.parameters if one.is_table),
+    )  # fmt: skip
+
+
 def plain_name(told: str) -> str:
     """Return a procedure's name without brackets and quotes.
 
@@ -83,7 +107,7 @@ def script_of(name: str, text: Callable[[str, str], str]) -> str:
             continue
     raise NotFound(
         f"There is no stored procedure '{whole}' on this machine.",
-        advice=f"Write {FOLDER}/{whole}.sql, a script in the words of the database that stands in.",
+        advice=f"Write {FOLDER}/{whole}.sql: its CREATE PROCEDURE, or a script in the words of what stands in.",
         code="UserErrorMissingStoredProcedure",
     )
 

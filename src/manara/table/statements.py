@@ -1,13 +1,16 @@
 """A script taken apart into its statements, with the parameters that each of them names."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlglot
-from sqlglot.errors import SqlglotError
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
 from manara.errors import WrongDefinition
+from manara.table.tsql_parts import refuse, shown
 
 _SHOWN = 200
 _GIVES_ROWS = {
@@ -73,3 +76,31 @@ def _statement(text: str, tokens: Sequence[Any], parameters: Sequence[str]) -> S
     if tokens[0].text.upper() == "WITH" and words & _CHANGES and "RETURNING" not in words:
         gives_rows = False
     return Statement(text=shown, gives_rows=gives_rows, parameters=tuple(dict.fromkeys(used)))
+
+
+def plain_statements(text: str, written: str, spoken: str, names: Iterable[str]) -> list[str]:
+    """Return the statements of a text in the words of the database; T-SQL for SQL Server itself goes whole."""
+    known = list(names)
+    if written == spoken == "tsql":
+        spelt = re.sub(r"(?<![@\w])@(\w+)", lambda m: f"${m[1].lower()}" if m[1].lower() in known else m[0], text)
+        return [spelt]
+    found = [one.text for one in statements(text, written or spoken, known)]
+    return found if not written or written == spoken else [_transpiled(one, written, spoken) for one in found]
+
+
+def _transpiled(text: str, written: str, spoken: str) -> str:
+    try:
+        tree = sqlglot.parse_one(text, dialect=written)
+        if isinstance(tree, exp.Command):
+            refuse(text, f"the command {text.split(maxsplit=1)[0].upper()}")
+        return tree.sql(spoken, unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        refuse(text, f"what has no counterpart ({' '.join(str(error).split())[:120]})")
+    except SqlglotError as error:
+        raise WrongDefinition(f"This SQL cannot be read: {shown(text)}.", advice=str(error)[:200]) from error
+
+
+def gives_rows(statement: str) -> bool:
+    """Return whether a text begins with a statement that gives rows."""
+    found = list(statements(statement, "duckdb"))
+    return bool(found) and found[0].gives_rows

@@ -28,19 +28,29 @@ _SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
 
 
 def translated(
-    tree: exp.Expression, text: str, to: str, catalog: Catalog, values: Mapping[str, Any], changed: int = 0
+    tree: exp.Expression,
+    text: str,
+    to: str,
+    catalog: Catalog,
+    values: Mapping[str, Any],
+    changed: int = 0,
+    kinds: Mapping[str, exp.DataType] | None = None,
 ) -> str:
     """Return the statement in the words of the dialect `to`.
 
-    `catalog` tells the columns of the tables; `values` are the variables, which stay as `$name`, and
-    `changed` is what @@ROWCOUNT says. Raises WrongDefinition for what would not mean the same there.
+    `catalog` tells the columns of the tables; `values` are the variables, which stay as `$name`, `kinds` the types that
+    they were declared with (both by names in small letters), and `changed` is what @@ROWCOUNT says. Raises
+    WrongDefinition for what would not mean the same there.
     """
-    return _Translation(text, to, catalog, values, changed).of(tree)
+    return _Translation(text, to, catalog, values, changed, kinds or {}).of(tree)
 
 
 class _Translation:
-    def __init__(self, text: str, to: str, catalog: Catalog, values: Mapping[str, Any], changed: int) -> None:
-        self._text, self._to, self._catalog, self._changed = text, to, catalog, changed
+    def __init__(
+        self, text: str, to: str, catalog: Catalog, values: Mapping[str, Any], changed: int,
+        kinds: Mapping[str, exp.DataType],
+    ) -> None:  # fmt: skip
+        self._text, self._to, self._catalog, self._changed, self._kinds = text, to, catalog, changed, kinds
         self._found: dict[str, dict[str, str]] = {}
         self._values = {name.lower(): value for name, value in values.items()}
         self._types = Types({}, {})
@@ -154,7 +164,11 @@ class _Translation:
         value = self._values[name.lower()]
         if isinstance(value, str) and self._to == "duckdb":  # it takes a literal for any type, as SQL Server does
             return exp.Literal.string(value)
-        return exp.Var(this=f"${name.lower()}")
+        placed = exp.Var(this=f"${name.lower()}")
+        kind = self._kinds.get(name.lower())
+        if self._to == "postgres" and kind is not None and (value is None or isinstance(value, str)):
+            return exp.Cast(this=placed, to=self._type(kind.copy()))  # it wants to know the type of what has none
+        return placed
 
     def _now(self) -> exp.Expression:
         if self._to == "sqlite":
@@ -357,7 +371,7 @@ class _Translation:
                 node.set("quoted", True)
                 continue
             names.setdefault(node.name.lower(), node.name)
-            known = names[node.name.lower()]
+            known = _in_scope(parent, of) or names[node.name.lower()]
             if known != node.name and isinstance(parent, exp.Column) and isinstance(parent.parent, exp.Select):
                 parent.replace(exp.alias_(parent.copy(), node.name, quoted=True))
                 continue
@@ -366,10 +380,20 @@ class _Translation:
             node.set("quoted", True)
         for column in tree.find_all(exp.Column):
             if isinstance(column.this, exp.Identifier):
-                own = of.get(column.table.lower(), {})
-                column.this.set("this", own.get(column.name.lower()) or names.get(column.name.lower(), column.name))
+                known = of.get(column.table.lower(), {}).get(column.name.lower()) or _in_scope(column, of)
+                column.this.set("this", known or names.get(column.name.lower(), column.name))
                 column.this.set("quoted", True)
         return tree
+
+
+def _in_scope(node: Any, of: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the name that a column without a table has in the tables of its own query; nothing where it is in none."""
+    query = node.find_ancestor(exp.Select) if isinstance(node, exp.Column) and not node.table else None
+    if query is None or query.args.get("from_") is None:
+        return ""
+    tables = [query.args["from_"].this, *(join.this for join in query.args.get("joins") or ())]
+    found = (of.get(table.alias_or_name.lower(), {}).get(node.name.lower()) for table in tables)
+    return next((name for name in found if name), "")
 
 
 def local(table: exp.Table) -> exp.Table:

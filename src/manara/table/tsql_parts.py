@@ -1,10 +1,10 @@
-"""A T-SQL batch taken apart: its statements, which need no semicolons between them, and its IF, ELSE and BEGIN."""
+"""A T-SQL batch taken apart: its statements, which need no semicolons between them, and its IF, WHILE, TRY, BEGIN."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
-import sqlglot
+from sqlglot.dialects.tsql import TSQL
 from sqlglot.errors import SqlglotError
 
 from manara.errors import WrongDefinition
@@ -13,16 +13,12 @@ SHOWN = 300
 _STARTERS = {
     "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "DROP", "CREATE", "ALTER", "EXEC", "EXECUTE",
     "DECLARE", "SET", "IF", "BEGIN", "PRINT", "WHILE", "RETURN", "USE", "COMMIT", "ROLLBACK", "THROW", "RAISERROR",
-    "GRANT", "REVOKE", "DENY", "OPEN", "CLOSE", "DEALLOCATE", "FETCH", "SAVE", "WAITFOR",
+    "GRANT", "REVOKE", "DENY", "OPEN", "CLOSE", "DEALLOCATE", "FETCH", "SAVE", "WAITFOR", "BREAK", "CONTINUE", "GOTO",
 }  # fmt: skip
 _VERBS = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"}
 _OBJECTS = {"TABLE", "VIEW", "PROCEDURE", "PROC", "FUNCTION", "INDEX", "SCHEMA", "COLUMN", "CONSTRAINT", "SEQUENCE"}
 _PROGRAMS = {"PROCEDURE", "PROC", "FUNCTION", "TRIGGER"}
 _NOT_HERE = {
-    "WHILE": "a loop",
-    "THROW": "an error of its own",
-    "RAISERROR": "an error of its own",
-    "ROLLBACK": "a rollback: all of it is one transaction here",
     "GRANT": "rights",
     "REVOKE": "rights",
     "DENY": "rights",
@@ -31,6 +27,7 @@ _NOT_HERE = {
     "FETCH": "a cursor",
     "DEALLOCATE": "a cursor",
     "SAVE": "a savepoint",
+    "GOTO": "a jump",
     "WAITFOR": "a wait",
     "USE": "another database",
 }
@@ -53,7 +50,23 @@ class If:
     other: "tuple[Part, ...]" = ()
 
 
-Part = Plain | If
+@dataclass(frozen=True, slots=True, kw_only=True)
+class While:
+    """What is done again for as long as a condition holds."""
+
+    condition: str
+    body: "tuple[Part, ...]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """What is done, and what is done where that fails."""
+
+    body: "tuple[Part, ...]"
+    handler: "tuple[Part, ...]"
+
+
+Part = Plain | If | While | Try
 
 
 def parts(text: str) -> list[Part]:
@@ -62,11 +75,19 @@ def parts(text: str) -> list[Part]:
     >>> [part.text for part in parts("truncate table a insert into b select 1 update b set x = 2") if part]
     ['truncate table a', 'insert into b select 1', 'update b set x = 2']
     """
+    return list(_Reader(text, tokens_of(text)).all())
+
+
+class _Tokenizer(TSQL.Tokenizer):
+    COMMANDS: ClassVar[set[Any]] = set()  # or all that follows END, say, would be one text
+
+
+def tokens_of(text: str) -> list[Any]:
+    """Return the tokens of T-SQL. Raises WrongDefinition."""
     try:
-        tokens = sqlglot.tokenize(text, dialect="tsql")
+        return list(_Tokenizer(dialect="tsql").tokenize(text))
     except SqlglotError as error:
         raise WrongDefinition(f"This T-SQL cannot be read: {shown(text)}.", advice=str(error)[:200]) from error
-    return list(_Reader(text, tokens).all())
 
 
 def refuse(statement: str, what: str) -> NoReturn:
@@ -89,6 +110,7 @@ class _Reader:
         self._text = text
         self._tokens = tokens
         self._at = 0
+        self._loops = self._handlers = 0  # how many there are around the place
 
     def all(self) -> Iterator[Part]:
         while self._at < len(self._tokens):
@@ -113,6 +135,8 @@ class _Reader:
             yield from self._block()
         elif word == "IF":
             yield self._if()
+        elif word == "WHILE":
+            yield self._while()
         elif word in {"ELSE", "END"}:
             raise WrongDefinition(f"There is an {word} without its beginning: {shown(self._text)}")
         else:
@@ -130,16 +154,49 @@ class _Reader:
         if follows in {"TRAN", "TRANSACTION"}:
             yield self._plain()
             return
-        if follows in {"TRY", "CATCH"}:
-            refuse(self._text, "TRY and CATCH")
+        if follows == "TRY":
+            yield self._try()
+            return
+        if follows == "CATCH":
+            raise WrongDefinition(f"There is a CATCH without its TRY: {shown(self._text)}")
         self._at += 1
+        yield from self._up_to_end()
+        self._at += 1
+
+    def _up_to_end(self) -> Iterator[Part]:
         while self._word(self._at) != "END":
             if self._at >= len(self._tokens):
                 raise WrongDefinition(f"A BEGIN has no END: {shown(self._text)}")
             yield from self._one()
-        self._at += 1
 
-    def _if(self) -> If:
+    def _try(self) -> Try:
+        self._at += 2
+        body = tuple(self._up_to_end())
+        self._expect("END", "TRY")
+        while self._word(self._at) == ";":
+            self._at += 1
+        self._expect("BEGIN", "CATCH")
+        self._handlers += 1
+        handler = tuple(self._up_to_end())
+        self._handlers -= 1
+        self._expect("END", "CATCH")
+        return Try(body=body, handler=handler)
+
+    def _expect(self, *words: str) -> None:
+        for word in words:
+            if self._word(self._at) != word:
+                raise WrongDefinition(f"{' '.join(words)} is missing: {shown(self._text)}")
+            self._at += 1
+
+    def _while(self) -> While:
+        condition = self._condition()
+        self._loops += 1
+        body = self._branch()
+        self._loops -= 1
+        return While(condition=condition, body=body)
+
+    def _condition(self) -> str:
+        """Return what stands behind IF or WHILE, up to the statement that depends on it."""
         self._at += 1
         start, depth = self._at, 0
         while self._at < len(self._tokens):
@@ -147,7 +204,10 @@ class _Reader:
             if not depth and self._word(self._at) in _STARTERS and self._at > start:
                 break
             self._at += 1
-        condition = self._between(start, self._at)
+        return self._between(start, self._at)
+
+    def _if(self) -> If:
+        condition = self._condition()
         then = self._branch()
         mark = self._at
         while self._word(self._at) == ";":
@@ -161,7 +221,7 @@ class _Reader:
     def _branch(self) -> tuple[Part, ...]:
         found = tuple(self._one())
         if not found and self._at >= len(self._tokens):
-            raise WrongDefinition(f"An IF has nothing to do: {shown(self._text)}")
+            raise WrongDefinition(f"An IF or WHILE has nothing to do: {shown(self._text)}")
         return found
 
     def _depth(self, at: int) -> int:
@@ -170,10 +230,7 @@ class _Reader:
 
     def _plain(self) -> Plain:
         start, first = self._at, self._word(self._at)
-        if first in _NOT_HERE:
-            refuse(self._between(start, min(start + 20, len(self._tokens))), _NOT_HERE[first])
-        if first in {"CREATE", "ALTER"} and _PROGRAMS & {self._word(start + n) for n in (1, 2, 3)}:
-            refuse(self._between(start, len(self._tokens)), "a program of the database")
+        self._check_first(start, first)
         verb, seen, depth, cases = first, set[str](), 0, 0
         self._at += 1
         while self._at < len(self._tokens):
@@ -193,6 +250,18 @@ class _Reader:
                     seen.add(word)
             self._at += 1
         return Plain(word=verb, text=self._between(start, self._at))
+
+    def _check_first(self, start: int, first: str) -> None:
+        """Raise WrongDefinition for a statement that cannot be answered, or that does not belong here."""
+        told = self._between(start, min(start + 20, len(self._tokens)))
+        if first in _NOT_HERE:
+            refuse(told, _NOT_HERE[first])
+        if first == "ROLLBACK" and not self._handlers:
+            refuse(told, "a ROLLBACK outside of a CATCH")
+        if first in {"BREAK", "CONTINUE"} and not self._loops:
+            raise WrongDefinition(f"There is a {first} outside of a loop: {shown(self._text)}")
+        if first in {"CREATE", "ALTER"} and _PROGRAMS & {self._word(start + n) for n in (1, 2, 3)}:
+            refuse(self._between(start, len(self._tokens)), "a program of the database")
 
     def _belongs(self, word: str, verb: str, seen: set[str]) -> bool:  # noqa: PLR0911 # a table of rules
         """Say whether a word that may begin a statement is still a part of the one that is being read."""

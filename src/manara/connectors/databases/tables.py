@@ -18,9 +18,10 @@ from manara.connectors.file_facts import interim_type
 from manara.errors import SourceMissing, WrongDefinition
 from manara.plugin.connection import Database, Mark, Transaction
 from manara.plugin.dataset import DatasetGiven, Relation, Tally, dataset, noted, restore
-from manara.table.batch import Batch, ReadOnly
+from manara.table.batch import Batch
 from manara.table.dialects import dialect_of
 from manara.table.procedure import plain_name, script_of
+from manara.table.runner import ReadOnly
 
 Settings = Mapping[str, Any]
 

@@ -1,0 +1,137 @@
+"""What the statements of T-SQL know of their transaction and of what went wrong in it: TRY, THROW, @@TRANCOUNT."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from sqlglot import exp
+
+from manara.errors import ManaraError, WrongDefinition
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_STATED = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?(?:l|h|I64)?([diosuxX%])")
+_SEVERE = 16
+_USER_ERROR = 50_000
+_MOST_MESSAGE = 2_047
+
+
+class Raised(ManaraError):
+    """An error that a script raises itself, by THROW or RAISERROR."""
+
+    code = "SqlOperationFailed"
+
+    def __init__(self, message: str, *, number: int = _USER_ERROR, severity: int = _SEVERE, state: int = 1) -> None:
+        super().__init__(message)
+        self.number, self.severity, self.state = number, severity, state
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One for a batch and all procedures that it calls.
+
+    `opened` is @@TRANCOUNT, `tries` how many TRY are around the statement. `caught` are the errors whose CATCH is at
+    work, the innermost last. Where `is_broken`, the database takes no more statements before the step ends.
+    """
+
+    opened: int = 0
+    tries: int = 0
+    caught: list[ManaraError] = field(default_factory=list)
+    is_broken: bool = False
+    is_rolled_back: bool = False
+    _refused: ManaraError | None = None
+
+    @contextmanager
+    def asked(self, attempt: Callable[[], AbstractContextManager[None]] | None) -> Iterator[None]:
+        """Remember what the database refuses in the `with` block; `attempt` takes a refused statement back."""
+        try:
+            with attempt() if attempt and self.tries else nullcontext():
+                yield
+        except ManaraError as error:
+            self._refused = error
+            self.is_broken = not (attempt and self.tries)
+            raise
+
+    def can_catch(self, error: ManaraError) -> bool:
+        """Return whether CATCH is for an error: not for what cannot be translated, nor for one of ours."""
+        return error is self._refused or isinstance(error, Raised)
+
+    def answered(self, tree: exp.Expression) -> exp.Expression:
+        """Return the tree with the values of what the session itself knows."""
+        return tree.transform(self._answer)
+
+    def _answer(self, node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Parameter) and isinstance(node.this, exp.Parameter):
+            name = node.this.name.upper()
+            if name == "TRANCOUNT":
+                return exp.Literal.number(self.opened)
+            return self._of_error("ERROR_NUMBER") if name == "ERROR" else node
+        if isinstance(node, exp.Anonymous):
+            name = node.name.upper()
+            if name == "XACT_STATE":
+                return exp.Literal.number(-1 if self.is_broken else min(self.opened, 1))
+            return self._of_error(name) if name in _OF_ERRORS else node
+        return node
+
+    def _of_error(self, name: str) -> exp.Expression:
+        if not self.caught:
+            return exp.Literal.number(0) if name == "ERROR_NUMBER" else exp.null()
+        return _OF_ERRORS[name](self.caught[-1])
+
+
+def _number(name: str, usual: int) -> Callable[[ManaraError], exp.Expression]:
+    return lambda error: exp.Literal.number(int(getattr(error, name, usual)))
+
+
+_OF_ERRORS: Mapping[str, Callable[[ManaraError], exp.Expression]] = {
+    "ERROR_MESSAGE": lambda error: exp.Literal.string(error.message),
+    "ERROR_NUMBER": _number("number", _USER_ERROR),
+    "ERROR_SEVERITY": _number("severity", _SEVERE),
+    "ERROR_STATE": _number("state", 1),
+    "ERROR_LINE": lambda _error: exp.null(),
+    "ERROR_PROCEDURE": lambda _error: exp.null(),
+}
+"""What a CATCH can ask of its error. The stand-in's own errors have no number of SQL Server's."""
+
+
+def stated(message: str, values: Sequence[Any]) -> str:
+    """Return the message of a RAISERROR with its values put in. Raises WrongDefinition where they do not fit.
+
+    >>> stated("%d rows of %s, 100%%", [3, "Stock"])
+    '3 rows of Stock, 100%'
+    """
+    left = list(values)
+
+    def put(found: re.Match[str]) -> str:
+        if found[1] == "%":
+            return "%"
+        value = left.pop(0)
+        if value is None:
+            return "(null)"
+        spelt = found[0].replace("I64", "").replace("u", "d").replace("i", "d")
+        return str(spelt % value)
+
+    try:
+        return _STATED.sub(put, message)[:_MOST_MESSAGE]
+    except (IndexError, TypeError, ValueError) as error:
+        raise WrongDefinition(f"The values do not fit the message of the RAISERROR: '{message}'.") from error
+
+
+class Scratch:
+    """A database without any table, for values that are needed when the real one takes no more statements."""
+
+    def __init__(self) -> None:
+        self._held = duckdb.connect(":memory:")
+
+    def columns(self, table: exp.Table) -> dict[str, str]:  # noqa: ARG002 # there are none
+        """Return nothing."""
+        return {}
+
+    def query(self, statement: str, parameters: Mapping[str, Any]) -> "pa.RecordBatchReader":
+        """Return the rows of a query. Raises DuckDB's own error."""
+        rows: pa.RecordBatchReader = self._held.sql(statement, params=dict(parameters)).to_arrow_reader()
+        return rows

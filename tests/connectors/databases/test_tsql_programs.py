@@ -1,0 +1,296 @@
+"""Programs in T-SQL on DuckDB and PostgreSQL: loops, TRY and CATCH, table variables, stored procedures as written."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.connectors.databases.test_stand_ins import _script, _values, place
+from tests.plugin_given import Json, Place, table
+
+from manara.errors import ManaraError, WrongDefinition
+
+__all__ = ["place"]
+
+LOOP = """
+DECLARE @n int = 0, @sum int = 0
+WHILE @n < 10
+BEGIN
+    SET @n += 1
+    IF @n = 3 CONTINUE
+    IF @n = 6 BREAK
+    SET @sum = @sum + @n
+END
+SELECT @sum AS total
+"""
+BATCHES = """
+WHILE 1 = 1
+BEGIN
+    DELETE FROM Stock WHERE Id = (SELECT MIN(Id) FROM Stock)
+    IF NOT EXISTS (SELECT 1 FROM Stock WHERE Id < 3) BREAK
+END
+SELECT Id FROM Stock
+"""
+TABLE_VARIABLE = """
+DECLARE @seen TABLE (Id int NOT NULL PRIMARY KEY, Item nvarchar(20), Extra int DEFAULT 7);
+INSERT INTO @seen (Id, Item) SELECT Id, Item FROM Stock WHERE Id < 3;
+UPDATE s SET Item = i.Item FROM @seen s JOIN Incoming i ON i.Id = s.Id;
+DELETE FROM @seen WHERE Id = 1;
+SELECT s.Item, s.Extra FROM @seen AS s JOIN Stock t ON t.Id = s.Id
+"""
+RAISED = """
+BEGIN TRY
+    UPDATE Stock SET Item = 'x' WHERE Id = 1
+    IF @@ROWCOUNT = 1 THROW 51000, 'there are too many', 3
+    SELECT 'never'
+END TRY
+BEGIN CATCH
+    DECLARE @told nvarchar(200) = CONCAT(ERROR_NUMBER(), ' ', ERROR_MESSAGE(), ' ', ERROR_STATE())
+    INSERT INTO Stock (Id, Item) VALUES (9, 'caught')
+END CATCH
+SELECT @told AS a, (SELECT Item FROM Stock WHERE Id = 1) AS b, (SELECT Item FROM Stock WHERE Id = 9) AS c
+"""
+INNER = """
+BEGIN TRY
+    BEGIN TRY
+        RAISERROR('%d of %s', 16, 2, 3, 'four')
+    END TRY
+    BEGIN CATCH
+        THROW
+    END CATCH
+END TRY
+BEGIN CATCH
+    SELECT ERROR_MESSAGE() AS a, ERROR_SEVERITY() AS b, ERROR_STATE() AS c
+END CATCH
+"""
+RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+    "a loop": (LOOP, [(1 + 2 + 4 + 5,)]),
+    "a loop that changes": (BATCHES, [(3,)]),
+    "a table variable": (TABLE_VARIABLE, [("BCG 20", 7)]),
+    "an error that is caught": (RAISED, [("51000 there are too many 3", "x", "caught")]),
+    "an error within an error": (INNER, [("3 of four", 16, 2)]),
+    "no error": ("BEGIN TRY BEGIN TRAN SELECT @@TRANCOUNT AS a, XACT_STATE() AS b COMMIT END TRY "
+                 "BEGIN CATCH THROW END CATCH",
+                 [(1, 1)]),
+    "the counters": ("BEGIN TRAN COMMIT SELECT @@TRANCOUNT AS a, @@ERROR AS b, ERROR_MESSAGE() AS c", [(0, 0, None)]),
+    "steps": ("DECLARE @a int = 7 SET @a -= 2 SET @a *= 3 SELECT @a", [(15,)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "rows"), RUN.values(), ids=RUN)
+def test_a_program_means_the_same(place: Place, text: str, rows: list[tuple[Any, ...]]) -> None:
+    assert _values(place, text) == rows
+
+
+def test_what_is_told_with_little_severity_is_printed(place: Place) -> None:
+    assert _script(place, "RAISERROR('%s is low, 100%%', 10, 1, 'OPV') WITH NOWAIT")["outputLogs"] == "OPV is low, 100%"
+
+
+FAILS = {
+    "thrown": ("THROW 50001, 'no cold chain', 1", "^no cold chain"),
+    "raised": ("DECLARE @m varchar(20) = 'cold' RAISERROR(@m, 16, 1)", "^cold"),
+    "thrown on": ("BEGIN TRY SELECT 1 / (Id - 1) FROM Stock INSERT INTO Nowhere VALUES (1) END TRY "
+                  "BEGIN CATCH IF @@TRANCOUNT > 0 ROLLBACK; THROW; END CATCH", "[Nn]owhere|zero"),
+    "told by its message": ("BEGIN TRY INSERT INTO Stock (Id) VALUES ('x') END TRY BEGIN CATCH "
+                            "DECLARE @m nvarchar(400) = 'failed: ' + ERROR_MESSAGE() RAISERROR(@m, 16, 1) END CATCH",
+                            "^failed: .*x"),
+    "rolled back and gone on": (
+        "BEGIN TRY THROW 50001, 'x', 1 END TRY BEGIN CATCH ROLLBACK END CATCH", "rolls back, and ends without an error"
+    ),
+    "what cannot be translated": (
+        "BEGIN TRY DELETE FROM Stock OUTPUT deleted.Id END TRY BEGIN CATCH PRINT 'x' END CATCH", "holds OUTPUT"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "says"), FAILS.values(), ids=FAILS)
+def test_an_error_of_a_program_takes_all_of_it_back(place: Place, text: str, says: str) -> None:
+    with pytest.raises(ManaraError, match=says):
+        _script(place, f"DELETE FROM Stock WHERE Id = 1 {text}")
+    assert _values(place, "SELECT COUNT(*) FROM Stock") == [(3,)]
+
+
+GOES_ON = """
+CREATE TABLE Keyed (Id int NOT NULL PRIMARY KEY)
+INSERT INTO Keyed VALUES (1)
+BEGIN TRY
+    INSERT INTO Keyed VALUES (2)
+    INSERT INTO Keyed VALUES (1)
+END TRY
+BEGIN CATCH
+    INSERT INTO Keyed VALUES (5)
+END CATCH
+SELECT Id FROM Keyed ORDER BY Id
+"""
+
+
+def test_a_catch_goes_on_where_the_database_can(place: Place) -> None:
+    if place.warehouse is not None:
+        assert _values(place, GOES_ON) == [(1,), (2,), (5,)]
+    else:
+        with pytest.raises(ManaraError, match=r"The CATCH goes on after it.*PostgreSQL"):
+            _script(place, GOES_ON)
+
+
+PROCEDURE = """
+SET ANSI_NULLS ON
+GO
+SET QUOTED_IDENTIFIER ON
+GO
+-- =============================================
+-- Sets the price of an item.
+-- =============================================
+CREATE OR ALTER PROCEDURE [dbo].[usp_SetPrice]
+    @Item nvarchar(20),
+    @Price decimal(9, 2) = 9.5,
+    @Since AS datetime2 = NULL,
+    @Changed int = NULL OUTPUT
+WITH RECOMPILE
+AS
+BEGIN
+    SET NOCOUNT ON;
+    BEGIN TRY
+        BEGIN TRANSACTION;
+        IF @Price < 0
+            THROW 50010, 'A price is never less than nothing.', 1;
+        UPDATE [dbo].[Stock] SET [Price] = @Price WHERE [Item] = @Item AND (@Since IS NULL OR [Seen] >= @Since);
+        SET @Changed = @@ROWCOUNT;
+        IF @Changed = 0
+        BEGIN
+            RETURN 1;
+        END
+        COMMIT TRANSACTION;
+    END TRY
+    BEGIN CATCH
+        IF @@TRANCOUNT > 0
+            ROLLBACK TRANSACTION;
+        DECLARE @Message nvarchar(4000) = ERROR_MESSAGE(), @Severity int = ERROR_SEVERITY(), @State int = ERROR_STATE();
+        RAISERROR(@Message, @Severity, @State);
+    END CATCH
+END
+GO
+GRANT EXECUTE ON [dbo].[usp_SetPrice] TO loader
+"""
+CALLER = """
+DECLARE @n int, @rc int
+EXEC @rc = dbo.usp_SetPrice @Item = N'BCG', @Price = 3, @Changed = @n OUTPUT
+SELECT @rc AS a, @n AS b
+EXEC @rc = dbo.usp_SetPrice 'Nothing', 3, NULL, @n OUTPUT
+SELECT @rc AS a, @n AS b
+"""
+
+
+@pytest.fixture
+def procedures(place: Place) -> Place:
+    place.texts["local/procedure/dbo.usp_SetPrice.sql"] = PROCEDURE
+    place.texts["local/procedure/usp_Load.sql"] = (
+        "CREATE PROCEDURE usp_Load (@rows dbo.StockType READONLY, @add int = 100) AS "
+        "INSERT INTO Stock (Id, Item) SELECT Id + @add, Item FROM @rows"
+    )
+    place.texts["local/procedure/usp_Again.sql"] = "CREATE PROC usp_Again AS EXEC usp_Again"
+    place.texts["local/procedure/usp_Cheap.sql"] = (
+        "CREATE PROC usp_Cheap @most decimal(9,2) AS SELECT Item FROM Stock WHERE Price <= @most"
+    )
+    return place
+
+
+def _call(place: Place, name: str, **values: Any) -> Json:
+    told = {"storedProcedureName": name, "storedProcedureParameters": values}
+    return place.run("SqlServerStoredProcedure", told)
+
+
+def test_a_stored_procedure_runs_as_it_is_written(procedures: Place) -> None:
+    output = _call(procedures, "[dbo].[usp_SetPrice]", item={"value": "BCG", "type": "String"},
+                   Since={"value": "2024-01-01", "type": "String"})  # fmt: skip
+    assert output["recordsAffected"] == 1
+    assert _values(procedures, "SELECT Item FROM Stock WHERE Price = 9.5") == [("BCG",)]
+    sets = _script(procedures, CALLER)["resultSets"]
+    assert [tuple(one["rows"][0].values()) for one in sets] == [(0, 1), (1, 0)]
+
+
+def test_a_stored_procedure_that_fails_changes_nothing(procedures: Place) -> None:
+    with pytest.raises(ManaraError, match="never less than nothing") as raised:
+        _call(procedures, "dbo.usp_SetPrice", Item="BCG", Price=-1)
+    assert "usp_SetPrice" in raised.value.where
+    with pytest.raises(WrongDefinition, match="needs the parameter @item"):
+        _call(procedures, "dbo.usp_SetPrice", Price=-1)
+    with pytest.raises(WrongDefinition, match="no parameter @prise"):
+        _call(procedures, "dbo.usp_SetPrice", Item="x", Prise=1)
+    with pytest.raises(WrongDefinition, match="32 deep"):
+        _call(procedures, "usp_Again")
+
+
+def test_a_stored_procedure_in_tsql_is_read_and_written(procedures: Place) -> None:
+    reading = {"sqlReaderStoredProcedureName": "dbo.usp_Cheap",
+               "storedProcedureParameters": {"most": {"value": "2", "type": "Decimal"}}}  # fmt: skip
+    assert procedures.read(table("x", "AzureSqlTable"), **reading).column(0).to_pylist() == ["BCG"]
+    writing = {"sqlWriterStoredProcedureName": "usp_Load", "storedProcedureTableTypeParameterName": "rows"}
+    output = procedures.copy(table("incoming", "AzureSqlTable"), table("stock", "AzureSqlTable"), sink_settings=writing)
+    assert output["rowsCopied"] == 2
+    assert _values(procedures, "SELECT Id FROM Stock WHERE Id > 100 ORDER BY Id") == [(102,), (104,)]
+
+
+SHAPES: dict[str, tuple[str, dict[str, Any], list[tuple[Any, ...]]]] = {
+    "a line of a log": (
+        "CREATE PROC p (@Item varchar(100), @Run uniqueidentifier, @Table sysname) AS BEGIN "
+        "INSERT INTO Stock (Id, Item) VALUES (8, @Item + '/' + @Table) END GO",
+        {"Item": "a", "Run": "6f9619ff-8b86-d011-b42d-00c04fc964ff", "Table": "b"},
+        [("a/b",)],
+    ),
+    "the next number": (
+        "create procedure p @add tinyint as begin set nocount on declare @next int; begin try begin tran; "
+        "select @next = isnull(max(Id), 0) + @add from Stock where Price > 0; "
+        "insert Stock (Id, Item) values (8, concat('n', @next)); commit tran end try begin catch; rollback tran; "
+        ";throw; end catch; end;",
+        {"add": 5},
+        [("n7",)],
+    ),
+    "there or not": (
+        "CREATE PROC p @Id int, @Item nvarchar(50), @Seen datetime2(7) = NULL, @Is bit = 0 AS "
+        "SET XACT_ABORT, NOCOUNT ON "
+        "IF EXISTS (SELECT 1 FROM Stock WITH (NOLOCK) WHERE Id = @Id) UPDATE Stock SET Item = @Item WHERE Id = @Id; "
+        "ELSE INSERT INTO Stock (Id, Item, Seen) VALUES (@Id, CASE WHEN @Is = 1 THEN @Item END, @Seen);",
+        {"Id": 8, "Item": "new", "Is": "True"},
+        [("new",)],
+    ),
+    "a statement that is made": (
+        "CREATE PROC p (@Schema nvarchar(9), @Table nvarchar(9)) AS DECLARE @sql nvarchar(max) = N'UPDATE ' + "
+        "QUOTENAME(@Schema) + N'.' + QUOTENAME(@Table) + N' SET Id = 8 WHERE Id = 1' EXEC sp_executesql @sql",
+        {"Schema": "dbo", "Table": "Stock"},
+        [("OPV",)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "values", "rows"), SHAPES.values(), ids=SHAPES)
+def test_procedures_of_many_shapes_run(
+    place: Place, text: str, values: dict[str, Any], rows: list[tuple[Any, ...]]
+) -> None:
+    place.texts["local/procedure/p.sql"] = text.replace(" GO", "\nGO\n")
+    _call(place, "p", **values)
+    assert _values(place, "SELECT Item FROM Stock WHERE Id = 8") == rows
+
+
+def test_the_procedure_of_the_how_to_page_runs(place: Place) -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "run-azure-sql-on-a-stand-in.md"
+    (text,) = re.findall(r"```sql\n(CREATE OR ALTER PROC.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    place.texts["local/procedure/dbo.usp_Forget.sql"] = text
+    assert _call(place, "dbo.usp_Forget", Before="2024-01-02")["recordsAffected"] == 1
+    with pytest.raises(ManaraError, match="still to come"):
+        _call(place, "dbo.usp_Forget", Before="2999-01-02")
+
+
+HEADS = {
+    "no AS": ("CREATE PROC p @a int", "no AS"),
+    "no body end": ("CREATE PROC p AS BEGIN SELECT 1", "no END"),
+    "no CATCH": ("CREATE PROC p AS BEGIN TRY SELECT 1 END TRY SELECT 2", "BEGIN CATCH is missing"),
+    "a default": ("CREATE PROC p @a int = GETDATE() AS SELECT 1", "no number, text in quotes, or NULL"),
+    "values": ("CREATE PROC p AS RAISERROR('%d', 16, 1, 'x')", "do not fit the message"),
+}
+
+
+@pytest.mark.parametrize(("text", "says"), HEADS.values(), ids=HEADS)
+def test_what_is_wrong_with_a_procedure_is_told(place: Place, text: str, says: str) -> None:
+    place.texts["local/procedure/p.sql"] = text
+    with pytest.raises(WrongDefinition, match=says):
+        _call(place, "p")
