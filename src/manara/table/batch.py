@@ -28,6 +28,7 @@ _OPENS = re.compile(r"begin(\s+(tran|transaction)\b.*)?", re.IGNORECASE | re.DOT
 _COMMITS = re.compile(r"commit(\s+(tran|transaction|work)\b.*)?", re.IGNORECASE | re.DOTALL)
 _STEPS = re.compile(r"set\s+(@\w+)\s*([-+*/%])=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _RAISES = re.compile(r"raiserror\s*\((.*)\)(\s+with\s+[\w\s,]+)?\s*;?", re.IGNORECASE | re.DOTALL)
+_ASKS_NUMBER = re.compile(r"scope_identity\s*\(|@@identity\b", re.IGNORECASE)
 _INSERTS_CALL = re.compile(r"insert\s+(into\s+)?[^\s(]+\s*(\([^)]*\)\s*)?exec(ute)?\b", re.IGNORECASE)
 _USED = re.compile(r"\$(\w+)")
 _MADE = re.compile(r"exec(?:ute)?\s*\((.*)\)\s*;?", re.IGNORECASE | re.DOTALL)
@@ -35,6 +36,21 @@ _MADE = re.compile(r"exec(?:ute)?\s*\((.*)\)\s*;?", re.IGNORECASE | re.DOTALL)
 _DEEPEST = 32
 _NO_ERROR = 10
 """RAISERROR with such a severity only tells something."""
+_IN_TABLE = (
+    "from information_schema.columns where lower(table_name) = lower($name) "
+    "and lower(table_schema) = coalesce(nullif(lower($schema), 'dbo'), lower(current_schema()))"
+)
+_SEQUENCE = {
+    "duckdb": (
+        f"select regexp_extract(column_default, 'nextval\\(''(.*)''\\)', 1) as name {_IN_TABLE} "
+        "and column_default like 'nextval(%'"
+    ),
+    "postgres": (
+        "select pg_get_serial_sequence(format('%I.%I', table_schema, table_name), column_name) as name "
+        f"{_IN_TABLE} and (is_identity = 'YES' or column_default like 'nextval(%')"
+    ),
+}
+"""Which sequence numbers the rows of a table."""
 _TRUTHS = {exp.DataType.Type.BIT, exp.DataType.Type.BOOLEAN}
 _CANNOT_GO_ON = (
     "The CATCH goes on after it, and this database takes no more statements after an error; PostgreSQL as a stand-in "
@@ -71,6 +87,8 @@ class Batch:
     _tables: dict[str, exp.Identifier] = field(default_factory=dict)
     _kinds: dict[str, exp.DataType] = field(default_factory=dict)
     _returned: Any = 0
+    _wants_number: bool = False
+    _number: int | None = None
     _order: tuple[str, ...] = ()
 
     def run(self, text: str) -> None:
@@ -80,6 +98,7 @@ class Batch:
             for statement in plain_statements(text, self.written, self.spoken, self.values):
                 self._send(statement, gives_rows(statement))
             return
+        self._wants_number = bool(_ASKS_NUMBER.search(text))
         self._run_all(parts(text))
         if self._session.is_rolled_back and not self._depth:
             raise WrongDefinition(
@@ -220,14 +239,31 @@ class Batch:
                     kind = "temporary sequence" if "#" in name else "sequence"
                     make = f'create or replace {kind} "{name}" start {int(first)} increment {int(step)}'
                     self.runner.execute(make, {})
-            self._send(self._words(tree, text), isinstance(tree, exp.Query) and not _into(tree))
+            self._send(self._words(tree, text), _has_rows(tree))
+            if self._wants_number and isinstance(tree, exp.Insert):
+                self._number = self._number_of(tree) or self._number
+
+    def _number_of(self, tree: exp.Insert) -> int | None:
+        """Return the number that the database gave to the last new row; None where the table does not count."""
+        table = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        asked = _SEQUENCE.get(self.spoken)
+        if asked is None or not isinstance(table, exp.Table):
+            return None
+        with self._asked():
+            found = self.runner.query(asked, {"name": table.name, "schema": table.db or "dbo"}).read_all().to_pylist()
+        if not found:
+            return None
+        name = exp.Literal.string(found[0]["name"]).sql(self.spoken)
+        with self._asked():
+            rows = self.runner.query(f"select currval({name}) as n", {}).read_all()  # it is a literal
+        return int(rows.column(0)[0].as_py())
 
     def _words(self, tree: exp.Expression, text: str) -> str:
         return translated(self._own(tree), text, self.spoken, self.runner, self.values, self._changed, self._kinds)
 
     def _own(self, tree: exp.Expression) -> exp.Expression:
         """Return the tree with what the batch itself knows: its session, and its table variables."""
-        told = self._session.answered(tree)
+        told = self._session.answered(tree, self._number)
         for table in list(told.find_all(exp.Table)):
             if isinstance(table.this, exp.Parameter) and table.this.name.lower() in self._tables:
                 table.set("this", self._tables[table.this.name.lower()].copy())
@@ -432,8 +468,10 @@ class Batch:
         self.run_procedure(name, named)
 
 
-def _into(tree: exp.Expression) -> bool:
-    return tree.args.get("into") is not None
+def _has_rows(tree: exp.Expression) -> bool:
+    if isinstance(tree, exp.Insert):
+        return tree.args.get("returning") is not None
+    return isinstance(tree, exp.Query) and tree.args.get("into") is None
 
 
 def _is_assignment(node: exp.Expression) -> bool:

@@ -132,6 +132,7 @@ class _Translation:
             (exp.Parameter, self._variable),
             (exp.Convert, self._converted),
             (exp.Update, unqualified),
+            (exp.Returning, _plain_returning),
             (exp.Escape, self._escaped),
             (exp.Like, self._like),
             (exp.CurrentTimestamp, lambda _node: self._now()),
@@ -434,6 +435,13 @@ def _from_the_first_day(node: exp.DateAdd) -> exp.Expression:
     """Return DATEADD with the day that a number means where a date stands: 0 is 1900-01-01."""
     if isinstance(node.this, exp.Literal) and not node.this.is_string and node.this.name == "0":
         node.set("this", exp.cast(exp.Literal.string("1900-01-01"), "timestamp"))
+    return node
+
+
+def _plain_returning(node: exp.Returning) -> exp.Returning:
+    """Return the columns that an INSERT gives without the name that T-SQL has for the new rows."""
+    for column in node.find_all(exp.Column):
+        column.set("table", None)
     return node
 
 

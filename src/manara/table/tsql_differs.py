@@ -76,6 +76,13 @@ def _odd_cast(node: Any, to: str) -> str:
     return "TRY_CAST, which PostgreSQL has not" if type(node) is exp.TryCast and to == "postgres" else ""
 
 
+def _odd_output(node: exp.Returning) -> str:
+    """Only an INSERT that gives its new rows means the same there."""
+    is_plain = isinstance(node.parent, exp.Insert) and not node.args.get("into")
+    columns = [column.table.lower() for column in node.find_all(exp.Column)]
+    return "" if is_plain and columns and set(columns) == {"inserted"} else "OUTPUT"
+
+
 _DIFFERS: tuple[tuple[Any, Callable[[Any, str], str]], ...] = (
     (exp.Anonymous, _odd_function),
     (exp.Like, _odd_pattern),
@@ -84,6 +91,6 @@ _DIFFERS: tuple[tuple[Any, Callable[[Any, str], str]], ...] = (
     (exp.Collate, _odd_order),
     (exp.DateDiff, _odd_span),
     (exp.TryCast, _odd_cast),
-    (exp.Returning, lambda _node, _to: "OUTPUT"),
+    (exp.Returning, lambda node, _to: _odd_output(node)),
     (exp.OpenJSON, lambda _node, _to: "OPENJSON"),
 )

@@ -60,22 +60,23 @@ class Session:
         """Return whether CATCH is for an error: not for what cannot be translated, nor for one of ours."""
         return error is self._refused or isinstance(error, Raised)
 
-    def answered(self, tree: exp.Expression) -> exp.Expression:
-        """Return the tree with the values of what the session itself knows."""
-        return tree.transform(self._answer)
+    def answered(self, tree: exp.Expression, number: int | None) -> exp.Expression:
+        """Return the tree with the values of what the session itself knows; `number` is that of the last new row."""
+        return tree.transform(lambda node: self._answer(node, number))
 
-    def _answer(self, node: exp.Expression) -> exp.Expression:
-        if isinstance(node, exp.Parameter) and isinstance(node.this, exp.Parameter):
-            name = node.this.name.upper()
-            if name == "TRANCOUNT":
-                return exp.Literal.number(self.opened)
-            return self._of_error("ERROR_NUMBER") if name == "ERROR" else node
-        if isinstance(node, exp.Anonymous):
-            name = node.name.upper()
-            if name == "XACT_STATE":
-                return exp.Literal.number(-1 if self.is_broken else min(self.opened, 1))
-            return self._of_error(name) if name in _OF_ERRORS else node
-        return node
+    def _answer(self, node: exp.Expression, number: int | None) -> exp.Expression:
+        is_counter = isinstance(node, exp.Parameter) and isinstance(node.this, exp.Parameter)
+        if not is_counter and not isinstance(node, exp.Anonymous):
+            return node
+        name = node.this.name.upper() if is_counter else node.name.upper()
+        if name in {"IDENTITY", "SCOPE_IDENTITY"}:
+            return exp.null() if number is None else exp.Literal.number(number)
+        if name == "TRANCOUNT":
+            return exp.Literal.number(self.opened)
+        if name == "XACT_STATE":
+            return exp.Literal.number(-1 if self.is_broken else min(self.opened, 1))
+        asked = "ERROR_NUMBER" if name == "ERROR" else name
+        return self._of_error(asked) if asked in _OF_ERRORS else node
 
     def _of_error(self, name: str) -> exp.Expression:
         if not self.caught:

@@ -73,6 +73,16 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
                  "BEGIN CATCH THROW END CATCH",
                  [(1, 1)]),
     "the counters": ("BEGIN TRAN COMMIT SELECT @@TRANCOUNT AS a, @@ERROR AS b, ERROR_MESSAGE() AS c", [(0, 0, None)]),
+    "the number of a new row": (
+        "CREATE TABLE Logs (Id int IDENTITY(1,1) NOT NULL, Item varchar(10)) "
+        "INSERT INTO Logs (Item) VALUES ('a'), ('b') INSERT INTO Stock (Id) VALUES (50) "
+        "DECLARE @n int = SCOPE_IDENTITY() SELECT @n AS a, @@IDENTITY AS b", [(2, 2)],
+    ),
+    "no new row": ("SELECT SCOPE_IDENTITY() AS a", [(None,)]),
+    "what was inserted": (
+        "CREATE TABLE Logs (Id int IDENTITY(5,1), Item varchar(10)) "
+        "INSERT INTO Logs (Item) OUTPUT inserted.Id, inserted.Item AS x VALUES ('c')", [(5, "c")],
+    ),
     "steps": ("DECLARE @a int = 7 SET @a -= 2 SET @a *= 3 SELECT @a", [(15,)]),
 }  # fmt: skip
 
