@@ -1,8 +1,7 @@
 """A text of SQL run against a database that may speak another dialect than the text's own."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,50 +11,13 @@ from manara.errors import ManaraError, NotFound, WrongDefinition
 from manara.table.procedure import Procedure, called
 from manara.table.runner import Runner, Values
 from manara.table.statements import gives_rows, plain_statements
-from manara.table.tsql import sequences, translated
-from manara.table.tsql_parts import If, Part, Plain, Try, While, parts, refuse
-from manara.table.tsql_read import tree_of
-from manara.table.tsql_session import Raised, Scratch, Session, stated
+from manara.table.tsql_program import DEEPEST, Program
+from manara.table.tsql_session import Session
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_QUIET = re.compile(
-    r"set\s+(nocount|xact_abort|ansi_\w+|quoted_identifier|arithabort|concat_null_yields_null|identity_insert|"
-    r"numeric_roundabort|statistics|transaction\s+isolation)\b", re.IGNORECASE,
-)  # fmt: skip
-_OPENS = re.compile(r"begin(\s+(tran|transaction)\b.*)?", re.IGNORECASE | re.DOTALL)
-_COMMITS = re.compile(r"commit(\s+(tran|transaction|work)\b.*)?", re.IGNORECASE | re.DOTALL)
-_STEPS = re.compile(r"set\s+(@\w+)\s*([-+*/%])=\s*(.*)", re.IGNORECASE | re.DOTALL)
-_RAISES = re.compile(r"raiserror\s*\((.*)\)(\s+with\s+[\w\s,]+)?\s*;?", re.IGNORECASE | re.DOTALL)
-_ASKS_NUMBER = re.compile(r"scope_identity\s*\(|@@identity\b", re.IGNORECASE)
-_INSERTS_CALL = re.compile(r"insert\s+(into\s+)?[^\s(]+\s*(\([^)]*\)\s*)?exec(ute)?\b", re.IGNORECASE)
 _USED = re.compile(r"\$(\w+)")
-_MADE = re.compile(r"exec(?:ute)?\s*\((.*)\)\s*;?", re.IGNORECASE | re.DOTALL)
-"""EXEC with a text in parentheses, not a procedure."""
-_DEEPEST = 32
-_NO_ERROR = 10
-"""RAISERROR with such a severity only tells something."""
-_IN_TABLE = (
-    "from information_schema.columns where lower(table_name) = lower($name) "
-    "and lower(table_schema) = coalesce(nullif(lower($schema), 'dbo'), lower(current_schema()))"
-)
-_SEQUENCE = {
-    "duckdb": (
-        f"select regexp_extract(column_default, 'nextval\\(''(.*)''\\)', 1) as name {_IN_TABLE} "
-        "and column_default like 'nextval(%'"
-    ),
-    "postgres": (
-        "select pg_get_serial_sequence(format('%I.%I', table_schema, table_name), column_name) as name "
-        f"{_IN_TABLE} and (is_identity = 'YES' or column_default like 'nextval(%')"
-    ),
-}
-"""Which sequence numbers the rows of a table."""
-_TRUTHS = {exp.DataType.Type.BIT, exp.DataType.Type.BOOLEAN}
-_CANNOT_GO_ON = (
-    "The CATCH goes on after it, and this database takes no more statements after an error; PostgreSQL as a stand-in "
-    "does."
-)
 
 
 def no_procedure(name: str) -> str:
@@ -70,6 +32,9 @@ class Batch:
     `rows` takes the rows of each statement that gives some, and `count` how many rows each of the others changed.
     `values` are the parameters; variables that the text declares join them. `procedure` returns the script that
     answers a stored procedure; it raises NotFound where there is none. `logs` gets what PRINT says.
+
+    `changed` is how many rows the last statement changed, `returned` what RETURN gave. The batches of the procedures
+    that it calls share its `session`, and stand `depth` below the first one; `order` are the names of their parameters.
     """
 
     written: str
@@ -80,379 +45,58 @@ class Batch:
     values: dict[str, Any] = field(default_factory=dict)
     procedure: Callable[[str], str] = no_procedure
     logs: list[str] = field(default_factory=list)
-    _changed: int = 0
-    _ended: bool = False
-    _depth: int = 0
-    _session: Session = field(default_factory=Session)
-    _tables: dict[str, exp.Identifier] = field(default_factory=dict)
-    _kinds: dict[str, exp.DataType] = field(default_factory=dict)
-    _returned: Any = 0
-    _wants_number: bool = False
-    _number: int | None = None
-    _order: tuple[str, ...] = ()
+    changed: int = 0
+    depth: int = 0
+    session: Session = field(default_factory=Session)
+    returned: Any = 0
+    order: tuple[str, ...] = ()
 
     def run(self, text: str) -> None:
         """Run all statements in order. Raises WrongDefinition for what cannot be translated."""
         self.values = {name.lower(): value for name, value in self.values.items()}
-        if self.written != "tsql" or self.spoken == "tsql":
-            for statement in plain_statements(text, self.written, self.spoken, self.values):
-                self._send(statement, gives_rows(statement))
+        if self.written == "tsql" and self.spoken != "tsql":
+            Program(batch=self).run(text)
             return
-        self._wants_number = bool(_ASKS_NUMBER.search(text))
-        self._run_all(parts(text))
-        if self._session.is_rolled_back and not self._depth:
-            raise WrongDefinition(
-                "The script rolls back, and ends without an error: all of it is one transaction here.",
-                advice="Let it end with THROW, or make the change in a step of its own.",
-                code="UserErrorCannotTranslateSql",
-            )
+        for statement in plain_statements(text, self.written, self.spoken, self.values):
+            self.send(statement, gives_rows(statement))
 
-    def _run_all(self, found: Iterable[Part]) -> None:
-        for part in found:
-            if self._ended:
-                return
-            if isinstance(part, If):
-                self._run_all(part.then if self._holds(part.condition) else part.other)
-            elif isinstance(part, While):
-                self._repeat(part)
-            elif isinstance(part, Try):
-                self._try(part)
-            else:
-                self._run_one(part)
-
-    def _repeat(self, part: While) -> None:
-        while not self._ended and self._holds(part.condition):
-            self.count(0)  # a run that is to stop ends here
-            try:
-                self._run_all(part.body)
-            except _NextRound:
-                continue
-            except _LoopEnd:
-                return
-
-    def _try(self, part: Try) -> None:
-        session = self._session
-        session.tries += 1
-        try:
-            self._run_all(part.body)
-        except ManaraError as error:
-            session.tries -= 1
-            if not session.can_catch(error):
-                raise
-            self._catch(part, error)
-        except BaseException:
-            session.tries -= 1
-            raise
-        else:
-            session.tries -= 1
-
-    def _catch(self, part: Try, error: ManaraError) -> None:
-        session = self._session
-        session.caught.append(error)
-        try:
-            self._run_all(part.handler)
-        finally:
-            session.caught.pop()
-        if session.is_broken:  # and the CATCH goes on
-            error.advice = f"{error.advice} {_CANNOT_GO_ON}".strip()
-            raise error
-
-    def _holds(self, condition: str) -> bool:
-        text = f"SELECT CASE WHEN {condition} THEN 1 ELSE 0 END"
-        return bool(self._value(tree_of(text), text) == 1)
-
-    def _run_one(self, part: Plain) -> None:
-        text = part.text.strip()
-        does = _DOES.get(part.word)
-        if _QUIET.match(text):
-            return
-        if _OPENS.fullmatch(text):
-            self._session.opened += 1
-        elif _COMMITS.fullmatch(text):
-            self._session.opened = max(self._session.opened - 1, 0)
-        elif does:
-            does(self, part)
-        elif found := _STEPS.fullmatch(text):
-            stepped = f"SET {found[1]} = {found[1]} {found[2]} ({found[3].rstrip(';')})"
-            self._run_tree(tree_of(stepped), stepped)
-        elif _INSERTS_CALL.match(text):
-            refuse(text, "an INSERT of what a procedure gives")
-        else:
-            self._run_tree(tree_of(part.text), part.text)
-
-    def _print(self, part: Plain) -> None:
-        told = f"SELECT {part.text[5:]}"
-        self.logs.append(str(self._value(tree_of(told), told)))
-
-    def _return(self, part: Plain) -> None:
-        told = part.text[6:].strip(" \t\r\n;")
-        self._returned = self._value(tree_of(f"SELECT {told}"), part.text) if told else 0
-        self._ended = True
-
-    def _leave(self, part: Plain) -> None:
-        raise _LoopEnd if part.word == "BREAK" else _NextRound
-
-    def _roll_back(self, _part: Plain) -> None:
-        """Note that all is to be taken back, which happens when the script ends with an error."""
-        self._session.opened, self._session.is_rolled_back = 0, True
-
-    def _throw(self, part: Plain) -> None:
-        told = part.text[5:].strip(" \t\r\n;")
-        if not told:
-            if not self._session.caught:
-                refuse(part.text, "a THROW without anything, which belongs into a CATCH")
-            raise self._session.caught[-1]
-        values = self._values_of(f"SELECT {told}", part.text)
-        if len(values) != 3:
-            refuse(part.text, "a THROW without its number, message and state")
-        raise Raised(str(values[1]), number=int(values[0]), state=int(values[2]))
-
-    def _raise_error(self, part: Plain) -> None:
-        told = _RAISES.fullmatch(part.text.strip())
-        values = self._values_of(f"SELECT {told[1]}", part.text) if told else []
-        if len(values) < 3 or not isinstance(values[0], str):
-            refuse(part.text, "a RAISERROR without its message, severity and state")
-        message, severity, state, *rest = values
-        if int(severity) <= _NO_ERROR:
-            self.logs.append(stated(message, rest))
-        else:
-            raise Raised(stated(message, rest), severity=int(severity), state=int(state))
-
-    def _values_of(self, text: str, shown: str) -> list[Any]:
-        """Return the values of the expressions of a SELECT, each by itself."""
-        return [self._value(exp.select(one.copy()), shown) for one in tree_of(text).expressions]
-
-    def _run_tree(self, tree: exp.Expression, text: str) -> None:
-        if isinstance(tree, exp.Declare):
-            self._declare(tree, text)
-        elif isinstance(tree, exp.Set):
-            for item in tree.expressions:
-                self._assign(item.this, text)
-        elif isinstance(tree, exp.Select) and any(_is_assignment(one) for one in tree.expressions):
-            self._assign_from(tree, text)
-        else:
-            if self._session.is_broken:
-                self.logs.append(f"Not run, as the statements before it are taken back: {' '.join(text.split())}")
-                return
-            if self.spoken == "duckdb":
-                for name, first, step in sequences(tree):
-                    kind = "temporary sequence" if "#" in name else "sequence"
-                    make = f'create or replace {kind} "{name}" start {int(first)} increment {int(step)}'
-                    self.runner.execute(make, {})
-            self._send(self._words(tree, text), _has_rows(tree))
-            if self._wants_number and isinstance(tree, exp.Insert):
-                self._number = self._number_of(tree) or self._number
-
-    def _number_of(self, tree: exp.Insert) -> int | None:
-        """Return the number that the database gave to the last new row; None where the table does not count."""
-        table = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-        asked = _SEQUENCE.get(self.spoken)
-        if asked is None or not isinstance(table, exp.Table):
-            return None
-        with self._asked():
-            found = self.runner.query(asked, {"name": table.name, "schema": table.db or "dbo"}).read_all().to_pylist()
-        if not found:
-            return None
-        name = exp.Literal.string(found[0]["name"]).sql(self.spoken)
-        with self._asked():
-            rows = self.runner.query(f"select currval({name}) as n", {}).read_all()  # it is a literal
-        return int(rows.column(0)[0].as_py())
-
-    def _words(self, tree: exp.Expression, text: str) -> str:
-        return translated(self._own(tree), text, self.spoken, self.runner, self.values, self._changed, self._kinds)
-
-    def _own(self, tree: exp.Expression) -> exp.Expression:
-        """Return the tree with what the batch itself knows: its session, and its table variables."""
-        told = self._session.answered(tree, self._number)
-        for table in list(told.find_all(exp.Table)):
-            if isinstance(table.this, exp.Parameter) and table.this.name.lower() in self._tables:
-                table.set("this", self._tables[table.this.name.lower()].copy())
-        return told
-
-    def _send(self, statement: str, has_rows: bool) -> None:
+    def send(self, statement: str, has_rows: bool) -> None:
+        """Run one statement in the words of the database."""
         if has_rows:
-            with self._session.asked(None):  # its rows may come after a savepoint has gone
-                self.rows(self.runner.query(statement, self._used(statement)))
+            with self.session.asked(None):  # its rows may come after a savepoint has gone
+                self.rows(self.runner.query(statement, self.used(statement)))
         else:
-            with self._asked():
-                self._changed = self.runner.execute(statement, self._used(statement))
-            self.count(self._changed)
+            with self.session.asked(getattr(self.runner, "attempt", None)):
+                self.changed = self.runner.execute(statement, self.used(statement))
+            self.count(self.changed)
 
-    def _used(self, statement: str) -> dict[str, Any]:
+    def used(self, statement: str) -> dict[str, Any]:
+        """Return the values of the variables that a statement names."""
         return {name: self.values[name] for name in dict.fromkeys(_USED.findall(statement)) if name in self.values}
-
-    @contextmanager
-    def _asked(self) -> Iterator[None]:
-        with self._session.asked(getattr(self.runner, "attempt", None)):
-            yield
-
-    def _rows_of(self, tree: exp.Expression, text: str) -> "pa.Table":
-        """Return all rows of a query whose values the batch needs."""
-        if self._session.is_broken:
-            return self._rows_apart(tree, text)
-        statement = self._words(tree, text)
-        with self._asked():
-            return self.runner.query(statement, self._used(statement)).read_all()
-
-    def _rows_apart(self, tree: exp.Expression, text: str) -> "pa.Table":
-        """Return the rows of a query when the database takes none any more; of one that needs it, its own error."""
-        scratch: Any = Scratch()
-        if tree.find(exp.Table):
-            raise self._session.caught[-1]
-        statement = translated(self._own(tree), text, "duckdb", scratch, self.values, self._changed)
-        rows: pa.Table = scratch.query(statement, self._used(statement)).read_all()
-        return rows
-
-    def _value(self, tree: exp.Expression, text: str) -> Any:
-        """Return the one value of a query; None where it gives no row."""
-        rows = self._rows_of(tree, text)
-        return rows.column(0)[rows.num_rows - 1].as_py() if rows.num_rows else None
-
-    def _declare(self, tree: exp.Declare, text: str) -> None:
-        for item in tree.expressions:
-            for variable in item.this:
-                name = variable.name.lower()
-                if isinstance(item.args["kind"], exp.Schema):
-                    self._declare_table(name, item.args["kind"])
-                    continue
-                default = item.args.get("default")
-                self.values[name], self._kinds[name] = None, item.args["kind"]
-                if default:
-                    told = exp.select(exp.cast(default.copy(), item.args["kind"].copy()))
-                    self.values[name] = self._value(told, text)
-
-    def _declare_table(self, name: str, columns: exp.Schema) -> None:
-        """Make a temporary table for a table variable; in a loop it is the same one, as in SQL Server."""
-        called = f"{name}@{self._depth}"
-        self._tables[name] = exp.Identifier(this=called, quoted=False, temporary=True)
-        drop, make = f"DROP TABLE IF EXISTS [#{called}]", f"CREATE TABLE [#{called}] {columns.sql('tsql')}"
-        for text in (drop, make):
-            self._run_tree(tree_of(text), text)
-
-    def _assign(self, pair: Any, text: str) -> None:
-        if not isinstance(pair, exp.EQ) or not isinstance(pair.this, exp.Parameter):
-            refuse(text, "a setting of the session")
-        name = pair.this.name.lower()
-        if name not in self.values:
-            refuse(text, f"the variable @{name}, which nothing declares")
-        self.values[name] = self._value(exp.select(pair.expression.copy()), text)
-
-    def _assign_from(self, tree: exp.Select, text: str) -> None:
-        if not all(_is_assignment(one) for one in tree.expressions):
-            refuse(text, "a SELECT that gives rows and sets variables")
-        names = [one.this.name.lower() for one in tree.expressions]
-        if lost := [name for name in names if name not in self.values]:
-            refuse(text, f"the variable @{lost[0]}, which nothing declares")
-        asked = tree.copy()
-        asked.set("expressions", [one.expression.copy() for one in tree.expressions])
-        rows = self._rows_of(asked, text)
-        if rows.num_rows:
-            for index, name in enumerate(names):
-                self.values[name] = rows.column(index)[rows.num_rows - 1].as_py()
-
-    def _call(self, part: Plain) -> None:
-        if self._session.is_broken:
-            self.logs.append(f"Not run, as the statements before it are taken back: {' '.join(part.text.split())}")
-            return
-        if made := _MADE.fullmatch(part.text.strip()):
-            self._run_made(self._value(tree_of(f"SELECT {made[1]}"), part.text), {}, part.text)
-            return
-        tree = tree_of(part.text)
-        if not isinstance(tree, exp.Execute) or not isinstance(tree.this, exp.Table):
-            refuse(part.text, "a call that cannot be read")
-        if tree.this.name.lower() == "sp_executesql":
-            self._call_made(tree, part.text)
-            return
-        self._call_procedure(tree, part.text)
-
-    def _call_procedure(self, tree: exp.Execute, text: str) -> None:
-        named: dict[str, Any] = {}
-        placed: list[Any] = []
-        outputs: dict[str | int, str] = {}  # the variables, by the parameter's name or its place
-        for one in tree.expressions:
-            told = one.this if isinstance(one, exp.Alias) else one
-            given = told.expression if isinstance(told, exp.EQ) else told
-            if isinstance(one, exp.Alias):
-                outputs[told.this.name.lower() if isinstance(told, exp.EQ) else len(placed)] = given.name.lower()
-            value = self._value(exp.select(given.copy()), text)
-            if isinstance(told, exp.EQ):
-                named[told.this.name] = value
-            else:
-                placed.append(value)
-        answer = self.run_procedure(".".join(piece.name for piece in tree.this.parts), named, placed)
-        if outputs and answer.written != "tsql":
-            refuse(text, "an OUTPUT parameter, which only a procedure in T-SQL can have here")
-        for where, variable in outputs.items():
-            name = answer._order[where] if isinstance(where, int) else where
-            self.values[variable] = answer.values.get(name)
-        status = tree.args.get("return_status")
-        if status is not None:
-            self.values[status.name.lower()] = answer._returned
-
-    def _call_made(self, tree: exp.Execute, text: str) -> None:
-        """Run the statement that sp_executesql is given, with its own parameters only."""
-        told = list(tree.expressions)
-        if any(isinstance(one, exp.Alias) for one in told):
-            refuse(text, "an OUTPUT parameter")
-        trees = [one.expression if isinstance(one, exp.EQ) else one for one in told]
-        given = [self._value(exp.select(one.copy()), text) for one in trees]
-        told_of = str(given[1]) if len(given) > 1 else ""
-        if re.search(r"\bout(put)?\b", told_of, re.IGNORECASE):
-            refuse(text, "an OUTPUT parameter")
-        declared = re.findall(r"@(\w+)", told_of)
-        named = [
-            one.this.name if isinstance(one, exp.EQ) else (declared[at : at + 1] or [""])[0]
-            for at, one in enumerate(told[2:])
-        ]
-        self._run_made(given[0] if given else None, dict(zip(named, given[2:], strict=True)), text)
-
-    def _run_made(self, made: Any, values: Values, text: str) -> None:
-        """Run a text of statements that the batch itself has put together; it does not see the batch's variables."""
-        if not isinstance(made, str):
-            refuse(text, "a statement that is made while it runs, and is no text")
-        if self._depth >= _DEEPEST:
-            refuse(text, f"a statement that makes statements, {_DEEPEST} deep")
-        inner = replace(
-            self, values=dict(values), _changed=0, _ended=False, _depth=self._depth + 1, _tables={}, _kinds={}
-        )
-        inner.run(made)
-        self._changed = inner._changed
 
     def run_procedure(self, name: str, named: Values, placed: Sequence[Any] = ()) -> "Batch":
         """Run the script that answers a stored procedure, and return its batch.
 
         It is written in the words of the database itself, or is the procedure's own CREATE PROCEDURE.
         """
-        if self._depth >= _DEEPEST:
-            raise WrongDefinition(f"Procedures call each other {_DEEPEST} deep.", where=name)
+        if self.depth >= DEEPEST:
+            raise WrongDefinition(f"Procedures call each other {DEEPEST} deep.", where=name)
         answer = Procedure.read(name, self.procedure(name))
         inner = replace(
-            self, written="tsql" if answer.is_tsql else self.spoken, values=answer.bound(named, placed), _changed=0,
-            _ended=False, _depth=self._depth + 1, _order=answer.order, _returned=0,
-            _tables={table: exp.to_identifier(table, quoted=True) for table in answer.tables}, _kinds={},
+            self, written="tsql" if answer.is_tsql else self.spoken, values=answer.bound(named, placed), changed=0,
+            depth=self.depth + 1, order=answer.order, returned=0,
         )  # fmt: skip
         try:
-            inner._type(answer)
-            inner.run(answer.text)
+            if answer.is_tsql and self.spoken != "tsql":
+                tables = {table: exp.to_identifier(table, quoted=True) for table in answer.tables}
+                program = Program(batch=inner, tables=tables)
+                program.declare(answer.types)
+                program.run(answer.text)
+            else:
+                inner.run(answer.text)
         except ManaraError as error:
             raise error.at(f"procedure '{name}'") from error.__cause__
         return inner
-
-    def _type(self, answer: Procedure) -> None:
-        """Give the parameters the types that the procedure declares."""
-        for name, kind in answer.types.items():
-            value = self.values.get(name)
-            text = f"SELECT CAST(@{name} AS {kind})"
-            tree = tree_of(text)
-            told = tree.find(exp.DataType)
-            if told is None or told.this == exp.DataType.Type.USERDEFINED or self.spoken == "tsql":
-                continue
-            if told.this in _TRUTHS and str(value).lower() in {"true", "false"}:
-                truth = str(value).lower() == "true"
-                self.values[name] = int(truth) if self.spoken == "postgres" else truth
-            elif value is not None:
-                self.values[name] = self._value(tree, text)
-            self._kinds[name] = told
 
     def call(self, name: str, named: Values) -> None:
         """Call a stored procedure of the database itself, or run the script that answers it."""
@@ -463,37 +107,6 @@ class Batch:
             if not statement:
                 raise
             self.values = {key.lower(): value for key, value in named.items()}
-            self._send(statement, self.spoken != "mysql")
+            self.send(statement, self.spoken != "mysql")
             return
         self.run_procedure(name, named)
-
-
-def _has_rows(tree: exp.Expression) -> bool:
-    if isinstance(tree, exp.Insert):
-        return tree.args.get("returning") is not None
-    return isinstance(tree, exp.Query) and tree.args.get("into") is None
-
-
-def _is_assignment(node: exp.Expression) -> bool:
-    return isinstance(node, exp.EQ) and isinstance(node.this, exp.Parameter)
-
-
-class _LoopEnd(Exception):
-    """BREAK."""
-
-
-class _NextRound(Exception):
-    """CONTINUE."""
-
-
-_DOES: dict[str, Callable[[Batch, Plain], None]] = {
-    "PRINT": Batch._print,
-    "RETURN": Batch._return,
-    "BREAK": Batch._leave,
-    "CONTINUE": Batch._leave,
-    "ROLLBACK": Batch._roll_back,
-    "THROW": Batch._throw,
-    "RAISERROR": Batch._raise_error,
-    "EXEC": Batch._call,
-    "EXECUTE": Batch._call,
-}
