@@ -10,6 +10,7 @@ from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from manara.table.tsql_catalog import object_id, with_catalog
 from manara.table.tsql_differs import refuse_what_differs
+from manara.table.tsql_json import with_json
 from manara.table.tsql_parts import refuse
 from manara.table.tsql_pattern import as_regex, has_brackets
 from manara.table.tsql_statements import joined, plain_constraint, say_recursive, unqualified
@@ -56,7 +57,7 @@ class _Translation:
         self._types = Types({}, {})
 
     def of(self, tree: exp.Expression) -> str:
-        tree = tree.copy()
+        tree = with_json(tree.copy(), self._to)
         refuse_what_differs(tree, self._text, self._to)
         say_recursive(tree)
         tree = joined(tree, self._text)
@@ -393,8 +394,16 @@ def _in_scope(node: Any, of: Mapping[str, Mapping[str, str]]) -> str:
     if query is None or query.args.get("from_") is None:
         return ""
     tables = [query.args["from_"].this, *(join.this for join in query.args.get("joins") or ())]
-    found = (of.get(table.alias_or_name.lower(), {}).get(node.name.lower()) for table in tables)
+    found = (_names(table, of).get(node.name.lower()) for table in tables)
     return next((name for name in found if name), "")
+
+
+def _names(source: Any, of: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """Return the columns of a table or sub-query in a FROM, by their names in small letters."""
+    inner = source.this if isinstance(source, exp.Lateral) else source
+    if isinstance(inner, exp.Subquery):
+        return {name.lower(): name for name in inner.named_selects}
+    return of.get(source.alias_or_name.lower(), {})
 
 
 def local(table: exp.Table) -> exp.Table:

@@ -26,6 +26,7 @@ _NOT_KNOWN = {
     "PARSENAME",
     "ISNUMERIC",
     "ISDATE",
+    "ISJSON",
 }
 _TIES = re.compile(r"\btop\b\s*\(?[^\s,)]+\)?\s*(percent|with\s+ties)\b", re.IGNORECASE)
 

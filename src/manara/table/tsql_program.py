@@ -157,6 +157,10 @@ class Program:
         else:
             self._run_tree(tree_of(part.text), part.text)
 
+    def _leave_out(self, text: str) -> None:
+        """Tell that a statement is not run: the transaction has failed, and takes no more."""
+        self.batch.logs.append(f"Not run, as the statements before it are taken back: {' '.join(text.split())}")
+
     def _print(self, part: Plain) -> None:
         told = f"SELECT {part.text[5:]}"
         self.batch.logs.append(str(self._value(tree_of(told), told)))
@@ -209,7 +213,7 @@ class Program:
             self._assign_from(tree, text)
         else:
             if self.batch.session.is_broken:
-                self.batch.logs.append(f"Not run, as the statements before it are taken back: {' '.join(text.split())}")
+                self._leave_out(text)
                 return
             if self.batch.spoken == "duckdb":
                 for name, first, step in sequences(tree):
@@ -327,9 +331,7 @@ class Program:
 
     def _call(self, part: Plain) -> None:
         if self.batch.session.is_broken:
-            self.batch.logs.append(
-                f"Not run, as the statements before it are taken back: {' '.join(part.text.split())}"
-            )
+            self._leave_out(part.text)
             return
         if made := _MADE.fullmatch(part.text.strip()):
             self._run_made(self._value(tree_of(f"SELECT {made[1]}"), part.text), {}, part.text)
