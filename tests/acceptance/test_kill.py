@@ -21,7 +21,7 @@ from manara.store.journal import Journal
 
 KILLS = 20
 SEED = 20
-NOTES = {"_run", "run_id", "noted", "loaded_at", "step", "loaded_run", "built_at"}
+NOTES = {"_run", "run_id", "noted", "loaded_at", "step", "loaded_run", "built_at", "first_seen", "last_seen"}
 """Columns that say which run wrote a row, and when: they may differ."""
 
 LOGS = {"quality_score", "quality_check", "warehouse_load"}
