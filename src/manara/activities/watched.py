@@ -38,6 +38,10 @@ class Watched:
         self._remember(statement)
         return self._transaction.execute(statement, parameters)
 
+    def load(self, table: "exp.Table", rows: "pa.RecordBatchReader") -> int:
+        """Insert the rows, and return how many they are."""
+        return self._transaction.load(table, rows)
+
     @property
     def attempt(self) -> Any:
         """What takes back a part of the transaction (see `Undoable`); None where the database cannot."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import sqlglot
 from sqlglot import exp
 
 from manara.errors import ManaraError, WrongDefinition
@@ -13,7 +14,7 @@ from manara.table.runner import Values
 from manara.table.tsql import sequences, translated
 from manara.table.tsql_parts import If, Part, Plain, Try, While, parts, refuse
 from manara.table.tsql_read import tree_of
-from manara.table.tsql_session import Raised, Scratch, stated
+from manara.table.tsql_session import Raised, Scratch, fitted, stated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +30,10 @@ _COMMITS = re.compile(r"commit(\s+(tran|transaction|work)\b.*)?", re.IGNORECASE 
 _STEPS = re.compile(r"set\s+(@\w+)\s*([-+*/%])=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _RAISES = re.compile(r"raiserror\s*\((.*)\)(\s+with\s+[\w\s,]+)?\s*;?", re.IGNORECASE | re.DOTALL)
 _ASKS_NUMBER = re.compile(r"scope_identity\s*\(|@@identity\b", re.IGNORECASE)
-_INSERTS_CALL = re.compile(r"insert\s+(into\s+)?[^\s(]+\s*(\([^)]*\)\s*)?exec(ute)?\b", re.IGNORECASE)
+_INSERTS_CALL = re.compile(
+    r"insert\s+(?:into\s+)?(?P<into>[^\s(]+(?:\s*\([^)]*\))?)(?:\s+|(?<=\)))(?P<call>exec(?:ute)?\b.*)",
+    re.IGNORECASE | re.DOTALL,
+)
 _MADE = re.compile(r"exec(?:ute)?\s*\((.*)\)\s*;?", re.IGNORECASE | re.DOTALL)
 """EXEC with a text in parentheses, not a procedure."""
 DEEPEST = 32
@@ -152,8 +156,8 @@ class Program:
         elif found := _STEPS.fullmatch(text):
             stepped = f"SET {found[1]} = {found[1]} {found[2]} ({found[3].rstrip(';')})"
             self._run_tree(tree_of(stepped), stepped)
-        elif _INSERTS_CALL.match(text):
-            refuse(text, "an INSERT of what a procedure gives")
+        elif found := _INSERTS_CALL.fullmatch(text):
+            self._insert_from_call(found["into"], found["call"], text)
         else:
             self._run_tree(tree_of(part.text), part.text)
 
@@ -343,6 +347,31 @@ class Program:
             self._call_made(tree, part.text)
             return
         self._call_procedure(tree, part.text)
+
+    def _insert_from_call(self, into: str, call: str, text: str) -> None:
+        """Insert the rows that a call gives: of all its result sets, as they fit the columns by their places."""
+        if self.batch.session.is_broken:
+            self._leave_out(text)
+            return
+        load = getattr(self.batch.runner, "load", None)
+        if load is None:
+            refuse(text, "an INSERT, where a query is only read")
+        given: list[pa.Table] = []
+        inner = replace(self.batch, rows=lambda rows: given.append(rows.read_all()))
+        Program(batch=inner, tables=self.tables, kinds=self.kinds)._call(Plain(word="EXEC", text=call))
+        target = tree_of(f"INSERT INTO {into} SELECT 1").this
+        names = [column.name for column in target.expressions] if isinstance(target, exp.Schema) else []
+        table = target.this if isinstance(target, exp.Schema) else target
+        asked = exp.select(*(exp.column(name) for name in names) if names else "*").from_(table.copy())
+        statement = self._words(asked.where("1 = 0"), text)
+        with self._asked():
+            wanted = self.batch.runner.query(statement, {}).read_all().schema
+        named = sqlglot.parse_one(statement, dialect=self.batch.spoken).find(exp.Table)
+        self.batch.changed = 0
+        for rows in given:
+            with self._asked():
+                self.batch.changed += load(named, fitted(rows, wanted, text).to_reader())
+        self.batch.count(self.batch.changed)
 
     def _call_procedure(self, tree: exp.Execute, text: str) -> None:
         named: dict[str, Any] = {}

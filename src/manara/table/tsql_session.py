@@ -4,15 +4,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 from sqlglot import exp
 
-from manara.errors import ManaraError, WrongDefinition
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from manara.errors import BadRows, ManaraError, WrongDefinition
+from manara.table.tsql_parts import shown
 
 _STATED = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?(?:l|h|I64)?([diosuxX%])")
 _SEVERE = 16
@@ -136,3 +135,15 @@ class Scratch:
         """Return the rows of a query. Raises DuckDB's own error."""
         rows: pa.RecordBatchReader = self._held.sql(statement, params=dict(parameters)).to_arrow_reader()
         return rows
+
+
+def fitted(rows: "pa.Table", wanted: "pa.Schema", text: str) -> "pa.Table":
+    """Return rows with the names and types of other columns, by their places. Raises WrongDefinition, BadRows."""
+    if len(rows.schema) != len(wanted):
+        raise WrongDefinition(
+            f"The call gives {len(rows.schema)} columns, and {len(wanted)} are to be filled: {shown(text)}."
+        )
+    try:
+        return rows.rename_columns(wanted.names).cast(wanted)
+    except pa.ArrowInvalid as error:
+        raise BadRows(f"What the call gives does not fit: {error}. In: {shown(text)}") from error

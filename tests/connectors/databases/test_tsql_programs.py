@@ -230,6 +230,23 @@ def test_a_stored_procedure_that_fails_changes_nothing(procedures: Place) -> Non
         _call(procedures, "usp_Again")
 
 
+TAKES = """
+DECLARE @cheap TABLE (Item nvarchar(20), Extra int DEFAULT 3)
+CREATE TABLE #all (Item nvarchar(20))
+INSERT INTO @cheap (Item) EXEC usp_Cheap @most = 2
+INSERT #all (Item)EXEC dbo.usp_Cheap 9
+SELECT c.Item, c.Extra, (SELECT COUNT(*) FROM #all) AS n, @@ROWCOUNT AS changed FROM @cheap c
+"""
+
+
+def test_what_a_stored_procedure_gives_is_inserted(procedures: Place) -> None:
+    assert _values(procedures, TAKES) == [("BCG", 3, 2, 2)]
+    with pytest.raises(WrongDefinition, match="gives 1 columns, and 2 are to be filled"):
+        _script(procedures, "INSERT INTO Stock (Id, Item) EXEC usp_Cheap 9")
+    with pytest.raises(ManaraError, match="does not fit"):
+        _script(procedures, "INSERT INTO Stock (Id) EXEC usp_Cheap 9")
+
+
 def test_a_stored_procedure_in_tsql_is_read_and_written(procedures: Place) -> None:
     reading = {"sqlReaderStoredProcedureName": "dbo.usp_Cheap",
                "storedProcedureParameters": {"most": {"value": "2", "type": "Decimal"}}}  # fmt: skip
