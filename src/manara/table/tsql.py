@@ -11,6 +11,7 @@ from sqlglot.errors import ErrorLevel, UnsupportedError
 from manara.table.tsql_catalog import object_id, with_catalog
 from manara.table.tsql_differs import refuse_what_differs
 from manara.table.tsql_json import with_json
+from manara.table.tsql_numbers import cut, part_of, rounded, stored, with_bits
 from manara.table.tsql_parts import refuse
 from manara.table.tsql_pattern import as_regex, has_brackets
 from manara.table.tsql_statements import joined, plain_constraint, say_recursive, unqualified
@@ -65,6 +66,8 @@ class _Translation:
         self._types = Types(known, self._values)
         aliases = {node.alias.lower(): self._types.of(node.this) for node in tree.find_all(exp.Alias)}
         self._types = Types({**aliases, **known}, self._values)
+        with_bits(tree, self._types, self._to)
+        stored(tree, self._types, lambda table: self._columns(self._called(table)))
         tree = self._changed_tree(tree)
         if self._to == "postgres":
             tree = self._spelt(tree)
@@ -146,6 +149,10 @@ class _Translation:
             (exp.Div, self._divided),
             (exp.Avg, self._average),
             ((exp.Cast, exp.TryCast), self._cast),
+            (exp.Extract, lambda node: part_of(node, self._types, self._to)),
+            (exp.Round, self._round),
+            (exp.Stuff, self._stuff),
+            (exp.DateFromParts, self._day_of),
             (exp.DataType, self._type),
             (exp.DateDiff, self._between),
             (exp.Length, lambda node: exp.Length(this=exp.func("rtrim", node.this)) if node.this else node),
@@ -197,8 +204,6 @@ class _Translation:
             return exp.DPipe(this=begun, expression=exp.Literal.string("]"))
         if name == "SCHEMA_ID" and self._to != "sqlite":
             return node.expressions[0] if node.expressions else exp.Literal.string("dbo")
-        if name == "DATEFROMPARTS" and self._to in {"duckdb", "postgres"}:
-            return exp.Anonymous(this="make_date", expressions=node.expressions)
         return node
 
     def _object(self, node: exp.ObjectId) -> exp.Expression:
@@ -265,15 +270,38 @@ class _Translation:
         return node
 
     def _cast(self, node: exp.Cast) -> exp.Expression:
-        """Return a cast that cuts a text at its length: DuckDB's and SQLite's own do not."""
+        """Return a cast that cuts a fraction off, and a text at its length: those of the others do not."""
         to = node.to
-        if to.this not in {exp.DataType.Type.VARCHAR, exp.DataType.Type.NVARCHAR} or self._to == "postgres":
+        if to.this not in {exp.DataType.Type.VARCHAR, exp.DataType.Type.NVARCHAR}:
+            return cut(node, self._types, self._to)
+        if self._to == "postgres":
             return node
         given = to.expressions[0].name if to.expressions else "30"
         if not given.isdecimal() or isinstance(node.parent, exp.Left):
             return node
         plain = exp.Cast(this=node.this, to=exp.DataType.build("text", dialect=self._to))
         return exp.Left(this=plain, expression=exp.Literal.number(given))
+
+    def _round(self, node: exp.Round) -> exp.Expression:
+        found = rounded(node)
+        if found is None:
+            refuse(self._text, "a ROUND of which it is not certain whether it cuts")
+        return found
+
+    def _stuff(self, node: exp.Stuff) -> exp.Expression:
+        """Return STUFF from its parts, for PostgreSQL, which has no such function."""
+        if self._to != "postgres":
+            return node
+        text, start, length = node.this, node.args["start"], node.args["length"]
+        before = exp.Left(this=text, expression=exp.Sub(this=exp.paren(start.copy()), expression=exp.Literal.number(1)))
+        after = exp.Substring(
+            this=text.copy(), start=exp.Add(this=exp.paren(start.copy()), expression=exp.paren(length.copy()))
+        )
+        return exp.Concat(expressions=[before, node.expression, after])
+
+    def _day_of(self, node: exp.DateFromParts) -> exp.Expression:
+        parts_of_it = [node.args["year"], node.args["month"], node.args["day"]]
+        return exp.Anonymous(this="make_date", expressions=parts_of_it)
 
     def _type(self, node: exp.DataType) -> exp.Expression:
         name = node.this.name if isinstance(node.this, exp.DataType.Type) else ""

@@ -1,4 +1,4 @@
-"""JSON_VALUE, JSON_QUERY, ISJSON and OPENJSON of T-SQL, in the words of DuckDB and PostgreSQL."""
+"""JSON_VALUE, JSON_QUERY, ISJSON, OPENJSON and STRING_SPLIT of T-SQL, in the words of DuckDB and PostgreSQL."""
 
 from typing import Any, cast
 
@@ -53,6 +53,10 @@ _ELEMENTS = {
         "with ordinality as manara_a(manara_x, manara_n)) as manara_l"
     ),
 }
+_SPLIT = {
+    "duckdb": "from unnest(string_split({t}, {s})) with ordinality as manara_s(value, ordinal)",
+    "postgres": "from unnest(string_to_array({t}, {s})) with ordinality as manara_s(value, ordinal)",
+}
 DIALECTS = frozenset(_SCALAR)
 """The databases that these functions can be told to."""
 
@@ -67,6 +71,15 @@ def with_json(tree: exp.Expression, to: str) -> exp.Expression:
     for call in list(tree.find_all(exp.Anonymous)):
         if to == "duckdb" and call.name.upper() == "ISJSON" and len(call.expressions) == 1:
             call.replace(is_json(call.expressions[0]))
+    for table in list(tree.find_all(exp.Table)):
+        if isinstance(table.this, exp.Anonymous) and table.this.name.upper() == "STRING_SPLIT":
+            rows = _tree(
+                f"select manara_s.value, manara_s.ordinal {_SPLIT[to]}",
+                to,
+                t=table.this.expressions[0],
+                s=table.this.expressions[1],
+            )
+            table.replace(exp.Subquery(this=rows, alias=table.args.get("alias") or _alias("manara_split")))
     for opened in list(tree.find_all(exp.OpenJSON)):
         place = opened.parent
         if isinstance(place, exp.Table | exp.Lateral):

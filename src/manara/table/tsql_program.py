@@ -54,6 +54,7 @@ _SEQUENCE = {
     ),
 }
 """Which sequence numbers the rows of a table."""
+_ODD_KINDS = {exp.DataType.Type.USERDEFINED, exp.DataType.Type.XML, exp.DataType.Type.VARIANT}
 _TRUTHS = {exp.DataType.Type.BIT, exp.DataType.Type.BOOLEAN}
 _CANNOT_GO_ON = (
     "The CATCH goes on after it, and this database takes no more statements after an error; PostgreSQL as a stand-in "
@@ -318,7 +319,13 @@ class Program:
         name = pair.this.name.lower()
         if name not in self.batch.values:
             refuse(text, f"the variable @{name}, which nothing declares")
-        self.batch.values[name] = self._value(exp.select(pair.expression.copy()), text)
+        self.batch.values[name] = self._value(exp.select(self._as_declared(name, pair.expression)), text)
+
+    def _as_declared(self, name: str, value: exp.Expression) -> exp.Expression:
+        """Return a value as the type that its variable was declared with."""
+        kind = self.kinds.get(name)
+        is_known = kind is not None and kind.this not in _ODD_KINDS
+        return exp.cast(value.copy(), kind.copy()) if kind is not None and is_known else value.copy()
 
     def _assign_from(self, tree: exp.Select, text: str) -> None:
         if not all(_is_assignment(one) for one in tree.expressions):
@@ -327,7 +334,8 @@ class Program:
         if lost := [name for name in names if name not in self.batch.values]:
             refuse(text, f"the variable @{lost[0]}, which nothing declares")
         asked = tree.copy()
-        asked.set("expressions", [one.expression.copy() for one in tree.expressions])
+        values = [self._as_declared(name, one.expression) for name, one in zip(names, tree.expressions, strict=True)]
+        asked.set("expressions", values)
         rows = self._rows_of(asked, text)
         if rows.num_rows:
             for index, name in enumerate(names):

@@ -1,0 +1,143 @@
+"""Numbers and parts of days as T-SQL counts them: a cast to a whole number cuts, and a week begins on Sunday."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import sqlglot
+from sqlglot import exp
+
+from manara.table.tsql_types import Types, sort_of
+
+_WHOLES = {
+    exp.DataType.Type.INT,
+    exp.DataType.Type.BIGINT,
+    exp.DataType.Type.SMALLINT,
+    exp.DataType.Type.TINYINT,
+    exp.DataType.Type.UTINYINT,
+}
+_NO_WHOLE = "error('''' || cast(x as varchar) || ''' is no whole number')"
+_TEXT = "case when contains(cast(x as varchar), '.') then {bad} else cast(x as bigint) end"
+"""A text in DuckDB, which would round it; `bad` is what becomes of one with a fraction."""
+
+_CUT = {
+    "duckdb": (
+        "case when typeof(x) in ('DOUBLE', 'FLOAT') then cast(trunc(try_cast(x as double)) as bigint) "
+        "when typeof(x) like 'DECIMAL%' then cast(trunc(try_cast(x as decimal(38, 10))) as bigint) "
+        "when typeof(x) = 'VARCHAR' and contains(cast(x as varchar), '.') then {bad} else cast(x as bigint) end"
+    ),
+    "postgres": (
+        "case when cast(pg_typeof(x) as text) in ('numeric', 'double precision', 'real') "
+        "then cast(trunc(cast(cast(x as text) as numeric)) as bigint) else cast(x as integer) end"
+    ),
+}
+"""A value of which only the database knows whether it has a fraction."""
+
+_WEEK = "cast(floor((extract(doy from x) + extract(dow from date_trunc('year', x)) - 1) / 7) + 1 as integer)"
+_PARTS = {
+    "DAYOFWEEK": "cast(extract(dow from x) + 1 as integer)",
+    **dict.fromkeys(("WEEK", "WK", "WW"), _WEEK),
+    "WEEKISO": "cast(extract(week from x) as integer)",
+    **dict.fromkeys(("DAYOFYEAR", "DY", "Y"), "cast(extract(doy from x) as integer)"),
+}
+"""Parts of a day that other databases count otherwise. Source: DATEPART, with the DATEFIRST of us_english."""
+
+
+def cut(node: exp.Cast, types: Types, to: str) -> exp.Expression:
+    """Return a cast to a whole number that cuts a fraction off, as SQL Server does; the others would round."""
+    if node.to.this not in _WHOLES or to not in _CUT:
+        return node
+    value, sort = node.this, types.of(node.this)
+    if sort == "float":
+        node.set("this", exp.func("trunc", value.copy()))
+    elif (sort == "text" and to == "duckdb") or not (sort or isinstance(value, exp.Null | exp.Boolean | exp.Var)):
+        is_careful = isinstance(node, exp.TryCast)
+        form = (_TEXT if sort else _CUT[to]).replace("{bad}", "null" if is_careful else _NO_WHOLE)
+        tree = _with(form, to, value)
+        node.set("this", tree.transform(_careful) if is_careful else tree)
+    return node
+
+
+def _careful(node: exp.Expression) -> exp.Expression:
+    return exp.TryCast(this=node.this, to=node.to) if type(node) is exp.Cast else node
+
+
+def part_of(node: exp.Extract, types: Types, to: str) -> exp.Expression:
+    """Return DATEPART as SQL Server counts: Sunday is day 1, and week 1 is that of 1 January."""
+    value = node.expression
+    if types.of(value) == "text":
+        value = exp.cast(value.copy(), "timestamp")
+        node.set("expression", value)
+    form = _PARTS.get(node.this.name.upper())
+    return node if form is None or to not in _CUT else _with(form, to, value)
+
+
+def rounded(node: exp.Round) -> exp.Expression | None:
+    """Return a ROUND that cuts as one that does so; None where it cannot be told which of both it is."""
+    how = node.args.get("truncate")
+    if how is None:
+        return node
+    if not isinstance(how, exp.Literal):
+        return None
+    if how.name == "0":
+        return exp.Round(this=node.this, decimals=node.args.get("decimals"))
+    return exp.Anonymous(this="trunc", expressions=[node.this, node.args.get("decimals") or exp.Literal.number(0)])
+
+
+def with_bits(tree: exp.Expression, types: Types, to: str) -> None:
+    """Make casts of numbers to BIT 0 or 1 for PostgreSQL, where BIT is a small number."""
+    for node in list(tree.find_all(exp.Cast)) if to == "postgres" else ():
+        is_bit = node.to.this in {exp.DataType.Type.BIT, exp.DataType.Type.BOOLEAN}
+        if is_bit and types.of(node.this) in {"int", "float"}:
+            node.set("this", _with("case when x = 0 then 0 when x <> 0 then 1 end", to, node.this))
+
+
+def stored(tree: exp.Expression, types: Types, columns: Callable[[exp.Table], Mapping[str, str]]) -> None:
+    """Cut what a change stores in columns of whole numbers, where it is known to have a fraction."""
+    for change in list(tree.find_all(exp.Update, exp.Insert)):
+        if isinstance(change, exp.Update):
+            for one in change.expressions:
+                if isinstance(one, exp.EQ) and types.of(one.this) == "int":
+                    one.set("expression", _whole(one.expression, types))
+            continue
+        target = change.this.this if isinstance(change.this, exp.Schema) else change.this
+        if not isinstance(target, exp.Table) or not isinstance(target.this, exp.Identifier):
+            continue
+        kinds = {name.lower(): sort_of(kind) for name, kind in columns(target.copy()).items()}
+        named = (
+            [each.name.lower() for each in change.this.expressions] if isinstance(change.this, exp.Schema) else [*kinds]
+        )
+        whole = [kinds.get(name) == "int" for name in named]
+        for row in _rows(change.expression):
+            row.set("expressions", [_whole(value, types) if is_whole else value
+                                    for value, is_whole in _pairs(row.expressions, whole)])  # fmt: skip
+
+
+def _rows(given: Any) -> list[Any]:
+    """Return the lists of values that an INSERT takes its rows from."""
+    if isinstance(given, exp.Values):
+        return [row for row in given.expressions if isinstance(row, exp.Tuple)]
+    if isinstance(given, exp.SetOperation):
+        return [*_rows(given.left), *_rows(given.right)]
+    return [given] if isinstance(given, exp.Select) and not given.find(exp.Star) else []
+
+
+def _pairs(values: list[Any], whole: list[bool]) -> list[tuple[Any, bool]]:
+    return list(zip(values, [*whole, *[False] * len(values)], strict=False))
+
+
+def _whole(value: Any, types: Types) -> Any:
+    inner = value.this if isinstance(value, exp.Alias) else value
+    if types.of(inner) != "float":
+        return value
+    short = exp.func("trunc", inner.copy())
+    return exp.alias_(short, value.alias, quoted=True) if isinstance(value, exp.Alias) else short
+
+
+def _with(form: str, to: str, value: exp.Expression) -> exp.Expression:
+    """Return a form as a tree, with the value in the places of its x."""
+    tree: Any = sqlglot.parse_one(form, dialect=to)
+
+    def put(node: exp.Expression) -> exp.Expression:
+        return value.copy() if isinstance(node, exp.Column) and node.name == "x" and not node.table else node
+
+    return cast("exp.Expression", exp.paren(tree.transform(put), copy=False))

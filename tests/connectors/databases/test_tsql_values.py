@@ -1,0 +1,85 @@
+"""Expressions of T-SQL give on a stand-in what SQL Server gives for them."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.connectors.databases.test_stand_ins import _script, _values, place
+from tests.plugin_given import Place
+
+from manara.errors import ManaraError
+
+__all__ = ["place"]
+
+VALUES: dict[str, Any] = {
+    # a cast to a whole number cuts
+    "CAST(2.7 AS int)": 2, "CAST(-2.7 AS int)": -2, "CONVERT(smallint, 2.5)": 2, "CAST('7' AS int)": 7,
+    "CAST(CAST(2.7 AS float) AS bigint)": 2, "CAST(2.567 AS decimal(9,2))": 2.57,
+    "(SELECT CAST(v.x AS int) FROM (VALUES (2.7)) v(x))": 2, "(SELECT CAST(v.x AS int) FROM (VALUES ('12')) v(x))": 12,
+    "CAST((SELECT SUM(v.x) FROM (VALUES (2.7), (1.2)) v(x)) AS int)": 3, "ROUND(2.567, 2, 1)": 2.56,
+    "ROUND(2.567, 2)": 2.57,
+    "ROUND(-2.5, 0, 0)": -3, "CAST(5 AS bit)": 1, "CAST(0.5 AS bit)": 1, "CAST(0 AS bit)": 0,
+    "-7 / 2": -3, "-7 % 3": -1,
+    # a week begins on Sunday
+    "DATEPART(weekday, CAST('2024-02-04' AS date))": 1, "DATEPART(dw, '2024-02-03')": 7,
+    "DATEPART(week, CAST('2024-01-06' AS date))": 1, "DATEPART(week, CAST('2024-01-07' AS date))": 2,
+    "DATEPART(ww, '2023-12-31')": 53, "DATEPART(iso_week, CAST('2024-01-07' AS date))": 1,
+    "DATEPART(dayofyear, CAST('2024-02-01' AS date))": 32, "DATEPART(quarter, CAST('2024-05-01' AS date))": 2,
+    "DATEPART(hour, '2024-02-01T10:11:12')": 10, "DATENAME(weekday, CAST('2024-02-04' AS date))": "Sunday",
+    # the others
+    "LEN('ab  ')": 2, "STUFF('abcdef', 2, 3, 'xx')": "axxef", "CONCAT('a', NULL, 1)": "a1", "IIF(NULL = NULL, 1, 0)": 0,
+    "CHARINDEX('c', 'abcabc', 4)": 6, "CAST('abc' AS varchar(2))": "ab", "CHOOSE(2, 'a', 'b')": "b",
+    "CONVERT(varchar(10), DATEFROMPARTS(2024, 2, 3), 120)": "2024-02-03",
+    "(SELECT COUNT(*) FROM STRING_SPLIT('a,b,c', ','))": 3,
+    "(SELECT MAX(value) FROM STRING_SPLIT('a,b,c', ',', 1) WHERE ordinal < 3)": "b",
+    "(SELECT TOP 1 v.x FROM (VALUES (1), (NULL)) v(x) ORDER BY v.x)": None,
+}  # fmt: skip
+
+
+def test_values_are_those_of_sql_server(place: Place) -> None:
+    names = {f"v{number}": text for number, text in enumerate(VALUES)}
+    row = _script(place, "SELECT " + ", ".join(f"{text} AS {name}" for name, text in names.items()))["resultSets"][0][
+        "rows"
+    ][0]
+    found = {text: _plain(row[name]) for name, text in names.items()}
+    assert found == {text: _plain(value) for text, value in VALUES.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return numbers as such: a decimal comes as a text, so that no digit is lost."""
+    if isinstance(value, str) and value.replace(".", "", 1).removeprefix("-").isdecimal():
+        return Decimal(value)
+    return Decimal(str(int(value) if isinstance(value, bool) else value)) if isinstance(value, int | float) else value
+
+
+STORED = {
+    "inserted": ("INSERT INTO Stock (Id, Item) SELECT 2.7 * 10, 'a'", "Id > 3", [(27,)]),
+    "values": ("INSERT INTO Stock (Id, Item) VALUES (8.9, 'a'), (9, 'b')", "Id > 3", [(8,), (9,)]),
+    "in all columns": (
+        "INSERT INTO Stock SELECT Id + 10.9, Item, Price, Seen FROM Stock WHERE Id = 1", "Id > 3", [(11,)]
+    ),
+    "updated": ("UPDATE Stock SET Id = Id * 1.9 + 10 WHERE Id = 2", "Id > 3", [(13,)]),
+    "from both": ("INSERT INTO Stock (Id) SELECT 5.9 UNION ALL SELECT 6", "Id > 3", [(5,), (6,)]),
+    "by a variable": ("DECLARE @i int = 4.9 SET @i = @i + 0.9 INSERT INTO Stock (Id) VALUES (@i)", "Id > 3", [(4,)]),
+    "by a selected one": ("DECLARE @i int SELECT @i = 4.9 INSERT INTO Stock (Id) VALUES (@i)", "Id > 3", [(4,)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "where", "rows"), STORED.values(), ids=STORED)
+def test_fractions_are_cut_where_whole_numbers_are_kept(
+    place: Place, text: str, where: str, rows: list[tuple[int]]
+) -> None:
+    _script(place, text, "NonQuery")
+    assert _values(place, f"SELECT Id FROM Stock WHERE {where} ORDER BY Id") == rows
+
+
+@pytest.mark.parametrize("value", ["'2.7'", "v.x"])
+def test_a_text_that_is_no_whole_number_is_told(place: Place, value: str) -> None:
+    with pytest.raises(ManaraError, match=r"2\.7"):
+        _script(place, f"SELECT CAST({value} AS int) AS n FROM (VALUES ('2.7')) v(x)")
+
+
+def test_a_cast_that_may_fail_gives_nothing_for_it(place: Place) -> None:
+    if place.warehouse is None:
+        asked = "SELECT TRY_CAST('2.7' AS int) AS a, TRY_CAST(v.x AS int) AS b FROM (VALUES ('2.7')) v(x)"
+        assert _values(place, asked) == [(None, None)]
