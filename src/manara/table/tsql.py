@@ -9,13 +9,14 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from manara.table.tsql_catalog import object_id, with_catalog
+from manara.table.tsql_convert import as_text, from_text, is_text, style_of
 from manara.table.tsql_differs import refuse_what_differs
 from manara.table.tsql_json import with_json
 from manara.table.tsql_numbers import cut, part_of, rounded, stored, with_bits
 from manara.table.tsql_parts import refuse
 from manara.table.tsql_pattern import as_regex, has_brackets
 from manara.table.tsql_statements import joined, plain_constraint, say_recursive, unqualified
-from manara.table.tsql_types import Types
+from manara.table.tsql_types import Types, sort_of
 
 
 class Catalog(Protocol):
@@ -151,6 +152,8 @@ class _Translation:
             ((exp.Cast, exp.TryCast), self._cast),
             (exp.Extract, lambda node: part_of(node, self._types, self._to)),
             (exp.Round, self._round),
+            (exp.Pow, self._power),
+            (exp.Substring, self._part_of_text),
             (exp.Stuff, self._stuff),
             (exp.DateFromParts, self._day_of),
             (exp.DataType, self._type),
@@ -166,6 +169,8 @@ class _Translation:
         if isinstance(node.this, exp.Literal):
             return node.this
         if isinstance(node.parent, exp.Parameter):
+            if self._changed < 0:
+                refuse(self._text, "@@ROWCOUNT of a query whose rows are given away")
             return exp.Literal.number(self._changed)
         name = node.name
         if name.lower() not in self._values:
@@ -248,18 +253,20 @@ class _Translation:
 
     def _converted(self, node: exp.Convert) -> exp.Expression:
         """Return a CONVERT with its style as a cast: one that fails where SQL Server's does."""
-        try:
-            told: Any = sqlglot.parse_one(node.sql(self._to, unsupported_level=ErrorLevel.RAISE), dialect=self._to)
-        except UnsupportedError as error:
-            refuse(self._text, f"what has no counterpart ({' '.join(str(error).split())[:120]})")
-        if isinstance(told, exp.TryCast) and not node.args.get("safe"):
-            told = exp.Cast(this=told.this, to=told.to)
-        if isinstance(told, exp.Cast):
-            if node.args.get("safe") and self._to == "postgres":
-                refuse(self._text, "TRY_CONVERT")
-            told.set("to", self._type(node.this.copy()))
-            return self._cast(told)
-        return cast("exp.Expression", told)
+        kind, value, style = self._type(node.this.copy()), node.expression, style_of(node)
+        is_safe = bool(node.args.get("safe"))
+        if is_safe and self._to == "postgres":
+            refuse(self._text, "TRY_CONVERT")
+        found: exp.Expression | None = value
+        if style is None or not isinstance(kind, exp.DataType):
+            found = None
+        elif style >= 0 and is_text(kind):
+            found = as_text(value, style, self._types, self._to)
+        elif style > 0 and sort_of(kind.sql("tsql")) == "time":
+            found = from_text(value, style, self._types, self._to, is_safe=is_safe)
+        if found is None:
+            refuse(self._text, f"the style {node.args['style'].sql('tsql')} of a CONVERT")
+        return self._cast((exp.TryCast if is_safe else exp.Cast)(this=found, to=kind))
 
     def _average(self, node: exp.Avg) -> exp.Expression:
         kind = self._types.of(node.this)
@@ -272,6 +279,8 @@ class _Translation:
     def _cast(self, node: exp.Cast) -> exp.Expression:
         """Return a cast that cuts a fraction off, and a text at its length: those of the others do not."""
         to = node.to
+        if is_text(to):
+            self._check_text(node.this)
         if to.this not in {exp.DataType.Type.VARCHAR, exp.DataType.Type.NVARCHAR}:
             return cut(node, self._types, self._to)
         if self._to == "postgres":
@@ -281,6 +290,27 @@ class _Translation:
             return node
         plain = exp.Cast(this=node.this, to=exp.DataType.build("text", dialect=self._to))
         return exp.Left(this=plain, expression=exp.Literal.number(given))
+
+    def _check_text(self, value: exp.Expression) -> None:
+        """Raise WrongDefinition for what SQL Server writes as nobody else does: moments, and binary numbers."""
+        if self._types.of(value) == "time" and not self._types.is_day(value):
+            refuse(self._text, "a moment as a text without a style; CONVERT with a style can be translated")
+        if self._types.is_double(value):
+            refuse(self._text, "a float as a text; a decimal can be translated")
+
+    def _power(self, node: exp.Pow) -> exp.Expression:
+        """Return a power of a whole number as a whole number."""
+        power = node.expression
+        is_plain = isinstance(power, exp.Literal) and power.name.isdecimal()
+        sort = self._types.of(node.this)
+        if not sort and not is_plain:
+            refuse(self._text, f"{node.sql('tsql')}, of which it is not certain whether it is one of whole numbers")
+        return _whole(node) if sort == "int" and not is_plain else node
+
+    def _part_of_text(self, node: exp.Substring) -> exp.Expression:
+        if isinstance(node.args.get("start"), exp.Neg):
+            refuse(self._text, "SUBSTRING from before the text")
+        return node
 
     def _round(self, node: exp.Round) -> exp.Expression:
         found = rounded(node)

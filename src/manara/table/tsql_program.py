@@ -141,17 +141,19 @@ class Program:
 
     def _holds(self, condition: str) -> bool:
         text = f"SELECT CASE WHEN {condition} THEN 1 ELSE 0 END"
-        return bool(self._value(tree_of(text), text) == 1)
+        holds = bool(self._value(tree_of(text), text) == 1)
+        self.batch.changed = 0
+        return holds
 
     def _run_one(self, part: Plain) -> None:
         text = part.text.strip()
         does = _DOES.get(part.word)
         if _QUIET.match(text):
             return
-        if _OPENS.fullmatch(text):
-            self.batch.session.opened += 1
-        elif _COMMITS.fullmatch(text):
-            self.batch.session.opened = max(self.batch.session.opened - 1, 0)
+        if _OPENS.fullmatch(text) or _COMMITS.fullmatch(text):
+            more = 1 if _OPENS.fullmatch(text) else -1
+            self.batch.session.opened = max(self.batch.session.opened + more, 0)
+            self.batch.changed = 0
         elif does:
             does(self, part)
         elif found := _STEPS.fullmatch(text):
@@ -169,6 +171,7 @@ class Program:
     def _print(self, part: Plain) -> None:
         told = f"SELECT {part.text[5:]}"
         self.batch.logs.append(str(self._value(tree_of(told), told)))
+        self.batch.changed = 0
 
     def _return(self, part: Plain) -> None:
         told = part.text[6:].strip(" \t\r\n;")
@@ -226,6 +229,8 @@ class Program:
                     make = f'create or replace {kind} "{name}" start {int(first)} increment {int(step)}'
                     self.batch.runner.execute(make, {})
             self.batch.send(self._words(tree, text), _has_rows(tree))
+            if _has_rows(tree):
+                self.batch.changed = -1  # whoever takes the rows knows
             if self.wants_number and isinstance(tree, exp.Insert):
                 self.number = self._number_of(tree) or self.number
 
@@ -320,6 +325,7 @@ class Program:
         if name not in self.batch.values:
             refuse(text, f"the variable @{name}, which nothing declares")
         self.batch.values[name] = self._value(exp.select(self._as_declared(name, pair.expression)), text)
+        self.batch.changed = 1
 
     def _as_declared(self, name: str, value: exp.Expression) -> exp.Expression:
         """Return a value as the type that its variable was declared with."""
@@ -337,6 +343,7 @@ class Program:
         values = [self._as_declared(name, one.expression) for name, one in zip(names, tree.expressions, strict=True)]
         asked.set("expressions", values)
         rows = self._rows_of(asked, text)
+        self.batch.changed = rows.num_rows
         if rows.num_rows:
             for index, name in enumerate(names):
                 self.batch.values[name] = rows.column(index)[rows.num_rows - 1].as_py()

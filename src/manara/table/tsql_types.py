@@ -1,7 +1,7 @@
 """Of what sort the value of a T-SQL expression is, where it can be told: `int`, `float`, `text` or `time`."""
 
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -54,6 +54,25 @@ class Types:
         if isinstance(node, exp.Avg):
             return self.of(node.this)
         return self._of_function(node)
+
+    def is_day(self, node: Any) -> bool:
+        """Return whether a time is certainly a day without hours."""
+        if isinstance(node, exp.Cast):
+            return bool(node.to.this == exp.DataType.Type.DATE)
+        if isinstance(node, exp.Column):
+            return self._columns.get(node.name.lower(), "").lower() == "date"
+        if isinstance(node, exp.Var | exp.Parameter):
+            value = self._values.get(node.name.lstrip("$").lower())
+            return isinstance(value, date) and not isinstance(value, datetime)
+        return isinstance(node, exp.DateFromParts | exp.LastDay | exp.CurrentDate)
+
+    def is_double(self, node: Any) -> bool:
+        """Return whether a number is certainly a binary one, which SQL Server writes with six digits."""
+        if isinstance(node, exp.Literal):
+            return not node.is_string and "e" in node.name.lower()
+        kind = node.to.sql("tsql") if isinstance(node, exp.Cast) else ""
+        kind = self._columns.get(node.name.lower(), "") if isinstance(node, exp.Column) else kind
+        return kind.lower().startswith(("float", "double", "real"))
 
     def _of_function(self, node: Any) -> str:  # noqa: PLR0911 # a table of kinds
         for kinds, sort in ((_TEXT_FUNCTIONS, "text"), (_INT_FUNCTIONS, "int"), (_TIME_FUNCTIONS, "time")):

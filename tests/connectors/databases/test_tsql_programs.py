@@ -78,6 +78,11 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "INSERT INTO Logs (Item) VALUES ('a'), ('b') INSERT INTO Stock (Id) VALUES (50) "
         "DECLARE @n int = SCOPE_IDENTITY() SELECT @n AS a, @@IDENTITY AS b", [(2, 2)],
     ),
+    "how many rows": (
+        "DECLARE @n int, @a int, @b int, @c int UPDATE Stock SET Item = 'x' WHERE Id < 3 SET @a = @@ROWCOUNT "
+        "SELECT @n = Id FROM Stock SET @b = @@ROWCOUNT SELECT @n = Id FROM Stock WHERE Id > 9 SET @c = @@ROWCOUNT "
+        "IF @c = 0 SELECT @a AS a, @b AS b, @c AS c, @@ROWCOUNT AS d", [(2, 3, 0, 0)],
+    ),
     "no new row": ("SELECT SCOPE_IDENTITY() AS a", [(None,)]),
     "what was inserted": (
         "CREATE TABLE Logs (Id int IDENTITY(5,1), Item varchar(10)) "
@@ -107,6 +112,7 @@ FAILS = {
     "rolled back and gone on": (
         "BEGIN TRY THROW 50001, 'x', 1 END TRY BEGIN CATCH ROLLBACK END CATCH", "rolls back, and ends without an error"
     ),
+    "how many rows were given": ("SELECT 1 AS a DECLARE @n int = @@ROWCOUNT", "@@ROWCOUNT of a query"),
     "what cannot be translated": (
         "BEGIN TRY DELETE FROM Stock OUTPUT deleted.Id END TRY BEGIN CATCH PRINT 'x' END CATCH", "holds OUTPUT"
     ),

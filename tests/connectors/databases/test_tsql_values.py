@@ -7,7 +7,7 @@ import pytest
 from tests.connectors.databases.test_stand_ins import _script, _values, place
 from tests.plugin_given import Place
 
-from manara.errors import ManaraError
+from manara.errors import ManaraError, WrongDefinition
 
 __all__ = ["place"]
 
@@ -33,6 +33,25 @@ VALUES: dict[str, Any] = {
     "(SELECT COUNT(*) FROM STRING_SPLIT('a,b,c', ','))": 3,
     "(SELECT MAX(value) FROM STRING_SPLIT('a,b,c', ',', 1) WHERE ordinal < 3)": "b",
     "(SELECT TOP 1 v.x FROM (VALUES (1), (NULL)) v(x) ORDER BY v.x)": None,
+}  # fmt: skip
+
+
+MOMENT = "CAST('2024-02-04T15:04:05.123' AS datetime)"
+STYLES = {
+    1: "02/04/24", 3: "04/02/24", 8: "15:04:05", 10: "02-04-24", 12: "240204", 20: "2024-02-04 15:04:05",
+    21: "2024-02-04 15:04:05.123", 23: "2024-02-04", 101: "02/04/2024", 102: "2024.02.04", 103: "04/02/2024",
+    104: "04.02.2024", 105: "04-02-2024", 106: "04 Feb 2024", 107: "Feb 04, 2024", 108: "15:04:05", 110: "02-04-2024",
+    111: "2024/02/04", 112: "20240204", 113: "04 Feb 2024 15:04:05:123", 114: "15:04:05:123",
+    120: "2024-02-04 15:04:05", 121: "2024-02-04 15:04:05.123", 126: "2024-02-04T15:04:05.123",
+}  # fmt: skip
+DAYS = (23, 101, 102, 103, 104, 105, 106, 110, 111, 112)
+VALUES |= {f"CONVERT(varchar(30), {MOMENT}, {style})": text for style, text in STYLES.items()}
+VALUES |= {f"CONVERT(varchar(30), CONVERT(date, '{STYLES[style]}', {style}), 120)": "2024-02-04" for style in DAYS}
+VALUES |= {
+    "CONVERT(varchar(8), CONVERT(datetime, '04/02/2024 15:04:05', 103), 108)": "15:04:05",
+    "CONVERT(varchar(30), CONVERT(datetime, '2024-02-04T15:04:05', 126), 126)": "2024-02-04T15:04:05",
+    "CONVERT(varchar(10), CAST('2024-02-04' AS date))": "2024-02-04", "CONVERT(varchar(9), 'text', 103)": "text",
+    "POWER(2, -1)": 0, "POWER(2, 3)": 8, "POWER(2.0, -1)": 0.5,
 }  # fmt: skip
 
 
@@ -71,6 +90,23 @@ def test_fractions_are_cut_where_whole_numbers_are_kept(
 ) -> None:
     _script(place, text, "NonQuery")
     assert _values(place, f"SELECT Id FROM Stock WHERE {where} ORDER BY Id") == rows
+
+
+REFUSED = {
+    f"CONVERT(varchar(30), {MOMENT}, 100)": "the style 100",
+    f"CONVERT(varchar(30), {MOMENT})": "a moment as a text without a style",
+    "CAST(GETDATE() AS varchar(30))": "a moment as a text without a style",
+    "CAST(1e6 AS varchar(20))": "a float as a text",
+    "CONVERT(date, 'Feb  4 2024', 100)": "the style 100",
+    "POWER(v.x, -1)": "not certain whether",
+    "SUBSTRING('abc', -1, 3)": "from before the text",
+}
+
+
+@pytest.mark.parametrize(("text", "says"), REFUSED.items(), ids=REFUSED)
+def test_what_nobody_else_writes_so_is_refused(place: Place, text: str, says: str) -> None:
+    with pytest.raises(WrongDefinition, match=says):
+        _script(place, f"SELECT {text} AS a FROM (VALUES (2)) v(x)")
 
 
 @pytest.mark.parametrize("value", ["'2.7'", "v.x"])
