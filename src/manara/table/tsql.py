@@ -153,6 +153,7 @@ class _Translation:
             (exp.Extract, lambda node: part_of(node, self._types, self._to)),
             (exp.Round, self._round),
             (exp.Pow, self._power),
+            ((exp.Concat, exp.ConcatWs), self._texts_together),
             (exp.Substring, self._part_of_text),
             (exp.Stuff, self._stuff),
             (exp.DateFromParts, self._day_of),
@@ -297,6 +298,11 @@ class _Translation:
             refuse(self._text, "a moment as a text without a style; CONVERT with a style can be translated")
         if self._types.is_double(value):
             refuse(self._text, "a float as a text; a decimal can be translated")
+
+    def _texts_together(self, node: exp.Concat) -> exp.Expression:
+        for value in node.expressions:
+            self._check_text(value)
+        return node
 
     def _power(self, node: exp.Pow) -> exp.Expression:
         """Return a power of a whole number as a whole number."""

@@ -113,31 +113,36 @@ class Program:
                 return
 
     def _try(self, part: Try) -> None:
+        error = self._tried(part.body)
+        if error is not None:
+            self._catch(part, error)
+
+    def _tried(self, body: Iterable[Part]) -> ManaraError | None:
+        """Run what stands in a TRY, and return the error that its CATCH is for."""
         session = self.batch.session
         session.tries += 1
         try:
-            self._run_all(part.body)
+            self._run_all(body)
         except ManaraError as error:
-            session.tries -= 1
             if not session.can_catch(error):
                 raise
-            self._catch(part, error)
-        except BaseException:
+            return error
+        finally:
             session.tries -= 1
-            raise
-        else:
-            session.tries -= 1
+        return None
 
     def _catch(self, part: Try, error: ManaraError) -> None:
         session = self.batch.session
         session.caught.append(error)
         try:
             self._run_all(part.handler)
+        except ManaraError as raised:
+            raise session.with_left_out(raised)  # noqa: B904 # it has its own cause
         finally:
             session.caught.pop()
         if session.is_broken:  # and the CATCH goes on
             error.advice = f"{error.advice} {_CANNOT_GO_ON}".strip()
-            raise error
+            raise session.with_left_out(error)
 
     def _holds(self, condition: str) -> bool:
         text = f"SELECT CASE WHEN {condition} THEN 1 ELSE 0 END"
@@ -163,10 +168,6 @@ class Program:
             self._insert_from_call(found["into"], found["call"], text)
         else:
             self._run_tree(tree_of(part.text), part.text)
-
-    def _leave_out(self, text: str) -> None:
-        """Tell that a statement is not run: the transaction has failed, and takes no more."""
-        self.batch.logs.append(f"Not run, as the statements before it are taken back: {' '.join(text.split())}")
 
     def _print(self, part: Plain) -> None:
         told = f"SELECT {part.text[5:]}"
@@ -221,7 +222,7 @@ class Program:
             self._assign_from(tree, text)
         else:
             if self.batch.session.is_broken:
-                self._leave_out(text)
+                self.batch.session.left_out.append(text)
                 return
             if self.batch.spoken == "duckdb":
                 for name, first, step in sequences(tree):
@@ -350,7 +351,7 @@ class Program:
 
     def _call(self, part: Plain) -> None:
         if self.batch.session.is_broken:
-            self._leave_out(part.text)
+            self.batch.session.left_out.append(part.text)
             return
         if made := _MADE.fullmatch(part.text.strip()):
             self._run_made(self._value(tree_of(f"SELECT {made[1]}"), part.text), {}, part.text)
@@ -366,7 +367,7 @@ class Program:
     def _insert_from_call(self, into: str, call: str, text: str) -> None:
         """Insert the rows that a call gives: of all its result sets, as they fit the columns by their places."""
         if self.batch.session.is_broken:
-            self._leave_out(text)
+            self.batch.session.left_out.append(text)
             return
         load = getattr(self.batch.runner, "load", None)
         if load is None:
@@ -405,6 +406,7 @@ class Program:
         answer = self.batch.run_procedure(".".join(piece.name for piece in tree.this.parts), named, placed)
         if outputs and answer.written != "tsql":
             refuse(text, "an OUTPUT parameter, which only a procedure in T-SQL can have here")
+        self.batch.changed = answer.changed
         for where, variable in outputs.items():
             name = answer.order[where] if isinstance(where, int) else where
             self.batch.values[variable] = answer.values.get(name)

@@ -34,7 +34,8 @@ class Session:
     """One for a batch and all procedures that it calls.
 
     `opened` is @@TRANCOUNT, `tries` how many TRY are around the statement. `caught` are the errors whose CATCH is at
-    work, the innermost last. Where `is_broken`, the database takes no more statements before the step ends.
+    work, the innermost last. Where `is_broken`, the database takes no more statements before the step ends: those of
+    a CATCH are `left_out`.
     """
 
     opened: int = 0
@@ -42,6 +43,7 @@ class Session:
     caught: list[ManaraError] = field(default_factory=list)
     is_broken: bool = False
     is_rolled_back: bool = False
+    left_out: list[str] = field(default_factory=list)
     _refused: ManaraError | None = None
 
     @contextmanager
@@ -58,6 +60,13 @@ class Session:
     def can_catch(self, error: ManaraError) -> bool:
         """Return whether CATCH is for an error: not for what cannot be translated, nor for one of ours."""
         return error is self._refused or isinstance(error, Raised)
+
+    def with_left_out(self, error: ManaraError) -> ManaraError:
+        """Return the error that ends a CATCH with the statements that were not run in it."""
+        if self.left_out:
+            error.advice = f"{error.advice} Not run after the error: {'; '.join(map(shown, self.left_out))}.".strip()
+            self.left_out.clear()
+        return error
 
     def answered(self, tree: exp.Expression, number: int | None) -> exp.Expression:
         """Return the tree with the values of what the session itself knows; `number` is that of the last new row."""

@@ -96,6 +96,7 @@ REFUSED = {
     f"CONVERT(varchar(30), {MOMENT}, 100)": "the style 100",
     f"CONVERT(varchar(30), {MOMENT})": "a moment as a text without a style",
     "CAST(GETDATE() AS varchar(30))": "a moment as a text without a style",
+    "CONCAT('at ', GETDATE())": "a moment as a text without a style",
     "CAST(1e6 AS varchar(20))": "a float as a text",
     "CONVERT(date, 'Feb  4 2024', 100)": "the style 100",
     "POWER(v.x, -1)": "not certain whether",
