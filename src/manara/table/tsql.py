@@ -153,6 +153,7 @@ class _Translation:
             (exp.Extract, lambda node: part_of(node, self._types, self._to)),
             (exp.Round, self._round),
             (exp.Pow, self._power),
+            (exp.SHA2, self._hashed),
             ((exp.Concat, exp.ConcatWs), self._texts_together),
             (exp.Substring, self._part_of_text),
             (exp.Stuff, self._stuff),
@@ -281,7 +282,7 @@ class _Translation:
         """Return a cast that cuts a fraction off, and a text at its length: those of the others do not."""
         to = node.to
         if is_text(to):
-            self._check_text(node.this)
+            self._check_text(node.this, node)
         if to.this not in {exp.DataType.Type.VARCHAR, exp.DataType.Type.NVARCHAR}:
             return cut(node, self._types, self._to)
         if self._to == "postgres":
@@ -292,8 +293,13 @@ class _Translation:
         plain = exp.Cast(this=node.this, to=exp.DataType.build("text", dialect=self._to))
         return exp.Left(this=plain, expression=exp.Literal.number(given))
 
-    def _check_text(self, value: exp.Expression) -> None:
-        """Raise WrongDefinition for what SQL Server writes as nobody else does: moments, and binary numbers."""
+    def _check_text(self, value: exp.Expression, within: exp.Expression) -> None:
+        """Raise WrongDefinition for what SQL Server writes as nobody else does: moments, and binary numbers.
+
+        Nobody sees what a text looks like of which only a hash is taken.
+        """
+        if within.find_ancestor(exp.MD5, exp.SHA, exp.SHA2, exp.MD5Digest):
+            return
         if self._types.of(value) == "time" and not self._types.is_day(value):
             refuse(self._text, "a moment as a text without a style; CONVERT with a style can be translated")
         if self._types.is_double(value):
@@ -301,7 +307,13 @@ class _Translation:
 
     def _texts_together(self, node: exp.Concat) -> exp.Expression:
         for value in node.expressions:
-            self._check_text(value)
+            self._check_text(value, node)
+        return node
+
+    def _hashed(self, node: exp.SHA2) -> exp.Expression:
+        """Return a hash of the letters in UTF-8, as DuckDB takes it; PostgreSQL wants bytes."""
+        if self._to == "postgres":
+            node.set("this", exp.Anonymous(this="convert_to", expressions=[node.this, exp.Literal.string("UTF8")]))
         return node
 
     def _power(self, node: exp.Pow) -> exp.Expression:

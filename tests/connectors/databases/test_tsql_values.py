@@ -51,6 +51,7 @@ VALUES |= {
     "CONVERT(varchar(8), CONVERT(datetime, '04/02/2024 15:04:05', 103), 108)": "15:04:05",
     "CONVERT(varchar(30), CONVERT(datetime, '2024-02-04T15:04:05', 126), 126)": "2024-02-04T15:04:05",
     "CONVERT(varchar(10), CAST('2024-02-04' AS date))": "2024-02-04", "CONVERT(varchar(9), 'text', 103)": "text",
+    f"LEN(HASHBYTES('SHA2_256', CONCAT('a', {MOMENT})))": 64,
     "POWER(2, -1)": 0, "POWER(2, 3)": 8, "POWER(2.0, -1)": 0.5,
 }  # fmt: skip
 
