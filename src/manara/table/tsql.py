@@ -443,6 +443,9 @@ class _Translation:
             own = {name.lower(): name for name in self._columns(table)} if table.name else {}
             of[table.alias_or_name.lower()] = own
             names = {**own, **names}
+        for query in tree.find_all(exp.Subquery):
+            if query.alias:
+                of[query.alias.lower()] = dict(_names(query, of))
         for node in tree.find_all(exp.Identifier):
             parent = node.parent
             if isinstance(parent, exp.Table):

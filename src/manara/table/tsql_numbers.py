@@ -93,36 +93,38 @@ def with_bits(tree: exp.Expression, types: Types, to: str) -> None:
 
 def stored(tree: exp.Expression, types: Types, columns: Callable[[exp.Table], Mapping[str, str]]) -> None:
     """Cut what a change stores in columns of whole numbers, where it is known to have a fraction."""
-    for change in list(tree.find_all(exp.Update, exp.Insert)):
-        if isinstance(change, exp.Update):
-            for one in change.expressions:
-                if isinstance(one, exp.EQ) and types.of(one.this) == "int":
-                    one.set("expression", _whole(one.expression, types))
-            continue
-        target = change.this.this if isinstance(change.this, exp.Schema) else change.this
-        if not isinstance(target, exp.Table) or not isinstance(target.this, exp.Identifier):
-            continue
-        kinds = {name.lower(): sort_of(kind) for name, kind in columns(target.copy()).items()}
-        named = (
-            [each.name.lower() for each in change.this.expressions] if isinstance(change.this, exp.Schema) else [*kinds]
-        )
-        whole = [kinds.get(name) == "int" for name in named]
-        for row in _rows(change.expression):
-            row.set("expressions", [_whole(value, types) if is_whole else value
-                                    for value, is_whole in _pairs(row.expressions, whole)])  # fmt: skip
+    for update in list(tree.find_all(exp.Update)):
+        for one in update.expressions:
+            if isinstance(one, exp.EQ) and types.of(one.this) == "int":
+                one.set("expression", _whole(one.expression, types))
+    for insert in list(tree.find_all(exp.Insert)):
+        whole = _whole_columns(insert, types, columns)
+        for row in _rows(insert.expression):
+            pairs = zip(row.expressions, [*whole, *[False] * len(row.expressions)], strict=False)
+            row.set("expressions", [_whole(value, types) if is_whole else value for value, is_whole in pairs])
+
+
+def _whole_columns(insert: exp.Insert, types: Types, columns: Callable[[exp.Table], Mapping[str, str]]) -> list[bool]:
+    """Return of each column that an INSERT fills whether it holds whole numbers."""
+    if isinstance(insert.this, exp.Tuple):  # of a MERGE
+        return [types.of(column) == "int" for column in insert.this.expressions]
+    told = insert.this.expressions if isinstance(insert.this, exp.Schema) else []
+    target = insert.this.this if isinstance(insert.this, exp.Schema) else insert.this
+    if not isinstance(target, exp.Table) or not isinstance(target.this, exp.Identifier):
+        return []
+    kinds = {name.lower(): sort_of(kind) for name, kind in columns(target.copy()).items()}
+    return [kinds.get(name) == "int" for name in ([each.name.lower() for each in told] or [*kinds])]
 
 
 def _rows(given: Any) -> list[Any]:
     """Return the lists of values that an INSERT takes its rows from."""
+    if isinstance(given, exp.Tuple):
+        return [given]
     if isinstance(given, exp.Values):
         return [row for row in given.expressions if isinstance(row, exp.Tuple)]
     if isinstance(given, exp.SetOperation):
         return [*_rows(given.left), *_rows(given.right)]
     return [given] if isinstance(given, exp.Select) and not given.find(exp.Star) else []
-
-
-def _pairs(values: list[Any], whole: list[bool]) -> list[tuple[Any, bool]]:
-    return list(zip(values, [*whole, *[False] * len(values)], strict=False))
 
 
 def _whole(value: Any, types: Types) -> Any:

@@ -80,6 +80,11 @@ STORED = {
     ),
     "updated": ("UPDATE Stock SET Id = Id * 1.9 + 10 WHERE Id = 2", "Id > 3", [(13,)]),
     "from both": ("INSERT INTO Stock (Id) SELECT 5.9 UNION ALL SELECT 6", "Id > 3", [(5,), (6,)]),
+    "merged": (
+        "MERGE Stock AS t USING (SELECT 1 AS Id, 9.9 AS n UNION ALL SELECT 7, 8.9) AS s ON t.Id = s.Id "
+        "WHEN MATCHED THEN UPDATE SET Id = 10 + 0.9 WHEN NOT MATCHED THEN INSERT (Id, Item) VALUES (8.9, 'x');",
+        "Id > 3", [(8,), (10,)],
+    ),
     "by a variable": ("DECLARE @i int = 4.9 SET @i = @i + 0.9 INSERT INTO Stock (Id) VALUES (@i)", "Id > 3", [(4,)]),
     "by a selected one": ("DECLARE @i int SELECT @i = 4.9 INSERT INTO Stock (Id) VALUES (@i)", "Id > 3", [(4,)]),
 }  # fmt: skip
