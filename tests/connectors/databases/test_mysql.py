@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from sqlglot import exp
+from tests.database_rows import KeepsMadeTables
 from tests.mariadb import mariadb
 
 from manara.errors import BadRows, Broken, Conflict, ManaraError, NotAllowed, NotFound, Transient, WrongDefinition
 from manara.plugin.connection import CONNECTORS, Connection, Database, LinkedServiceGiven, ListsTables, Transaction
-from manara.plugin.dataset import DATASETS, Dataset, DatasetGiven, Refused, Tally
-from manara.testing.suites import DatabaseSuite, DatasetSuite, execute, new_mark, numbers
+from manara.plugin.dataset import DATASETS, DatasetGiven, Refused, Tally
+from manara.testing.suites import DatabaseSuite, execute, new_mark, numbers
 
 __all__ = ["mariadb"]
 
@@ -42,50 +43,14 @@ class TestMariaDB(DatabaseSuite):
         return opened(mariadb(), tmp_path)
 
 
-class TestMariaDBTable(DatasetSuite):
+class TestMariaDBTable(KeepsMadeTables):
     type = "MariaDB"
     dataset_type = "MariaDBTable"
     dataset_properties = {"tableName": "place"}
-    sink = {"tableOption": "autoCreate"}
-    rows = pa.table(
-        {
-            "name": ["Kabul", "Mazar-i-Sharif, 100% 'North'\\", "مزار"],
-            "people": pa.array([4_600_000, None, -1], pa.int64()),
-            "rate": pa.array([0.5, None, 1e300]),
-            "cost": pa.array([Decimal("12.50"), None, Decimal("-0.01")], pa.decimal128(20, 2)),
-            "day": pa.array([datetime.date(2024, 2, 29), None, datetime.date(1999, 1, 1)]),
-            "at": pa.array([1_700_000_000_123_456, None, 0], pa.timestamp("us")),
-            "photo": pa.array([bytes(range(256)), None, b""]),
-        }
-    )
 
     @pytest.fixture
     def connection(self, mariadb: Address, tmp_path: Path) -> Connection:
         return opened(mariadb(), tmp_path)
-
-    def test_rows_that_end_in_an_error_are_not_written(self, dataset: Dataset) -> None:
-        """Of a load that fails, MySQL keeps the empty table that autoCreate made: it commits what makes tables."""
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            yield from self.rows.to_batches(max_chunksize=2)
-            raise ZeroDivisionError
-
-        rows = pa.RecordBatchReader.from_batches(self.rows.schema, batches())
-        with pytest.raises(ZeroDivisionError):
-            dataset.write(self.sink, rows, new_mark(), Tally())
-        assert dataset.read({}, Tally()).read_all().num_rows == 0
-
-    def test_an_upsert_updates_what_is_there_and_inserts_the_rest(self, dataset: Dataset) -> None:
-        self.write(dataset, new_mark(), pa.table({"id": [1, 2], "t": ["old", "old"]}))
-        newer = pa.table({"id": [2, 3, 3], "t": ["new", "first", "last"]})
-        dataset.write(
-            {"writeBehavior": "upsert", "upsertSettings": {"keys": ["id"]}},
-            newer.to_reader(),
-            new_mark(),
-            Tally(),
-        )
-        rows = sorted(dataset.read({}, Tally()).read_all().to_pylist(), key=lambda row: int(row["id"]))
-        assert rows == [{"id": 1, "t": "old"}, {"id": 2, "t": "new"}, {"id": 3, "t": "last"}]
 
 
 def test_rows_that_the_table_does_not_take_are_refused_and_the_others_loaded(database: Database) -> None:

@@ -2,20 +2,21 @@
 # ruff: noqa: RUF012, DTZ001 # the suite declares them as the class's own; a moment may have no zone
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.database_rows import KeepsMadeTables
 from tests.snowflake_server import snowflake_server
 
 from manara.connectors.databases.dbapi import DbApiTransaction
 from manara.errors import ManaraError, NotFound, WrongDefinition
 from manara.plugin.connection import CONNECTORS, Connection, Database, LinkedServiceGiven
-from manara.plugin.dataset import DATASETS, Dataset, DatasetGiven, Tally
-from manara.testing.suites import DatabaseSuite, DatasetSuite, execute, new_mark
+from manara.plugin.dataset import DATASETS, DatasetGiven, Tally
+from manara.testing.suites import DatabaseSuite, execute, new_mark
 
 __all__ = ["snowflake_server"]
 
@@ -42,46 +43,14 @@ class TestSnowflake(DatabaseSuite):
         return opened(snowflake_server(), tmp_path)
 
 
-class TestSnowflakeTable(DatasetSuite):
+class TestSnowflakeTable(KeepsMadeTables):
     type = "SnowflakeV2"
     dataset_type = "SnowflakeV2Table"
     dataset_properties = {"schema": "PUBLIC", "table": "place"}
-    sink = {"tableOption": "autoCreate"}
-    rows = pa.table(
-        {
-            "name": ["Kabul", "Mazar-i-Sharif, 100% 'North'\\", "مزار"],
-            "people": pa.array([4_600_000, None, -1], pa.int64()),
-            "rate": pa.array([0.5, None, 1e300]),
-            "cost": pa.array([Decimal("12.50"), None, Decimal("-0.01")], pa.decimal128(20, 2)),
-            "day": pa.array([datetime.date(2024, 2, 29), None, datetime.date(1999, 1, 1)]),
-            "at": pa.array([1_700_000_000_123_456, None, 0], pa.timestamp("us")),
-            "photo": pa.array([bytes(range(256)), None, b""]),
-        }
-    )
 
     @pytest.fixture
     def connection(self, snowflake_server: Address, tmp_path: Path) -> Connection:
         return opened(snowflake_server(), tmp_path)
-
-    def test_rows_that_end_in_an_error_are_not_written(self, dataset: Dataset) -> None:
-        """Of a load that fails, Snowflake keeps the empty table that autoCreate made: it commits what makes tables."""
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            yield from self.rows.to_batches(max_chunksize=2)
-            raise ZeroDivisionError
-
-        rows = pa.RecordBatchReader.from_batches(self.rows.schema, batches())
-        with pytest.raises(ZeroDivisionError):
-            dataset.write(self.sink, rows, new_mark(), Tally())
-        assert dataset.read({}, Tally()).read_all().num_rows == 0
-
-    def test_an_upsert_updates_what_is_there_and_inserts_the_rest(self, dataset: Dataset) -> None:
-        self.write(dataset, new_mark(), pa.table({"id": [1, 2], "t": ["old", "old"]}))
-        newer = pa.table({"id": [2, 3, 3], "t": ["new", "first", "last"]})
-        settings = {"writeBehavior": "upsert", "upsertSettings": {"keys": ["id"]}}
-        dataset.write(settings, newer.to_reader(), new_mark(), Tally())
-        rows = sorted(dataset.read({}, Tally()).read_all().to_pylist(), key=lambda row: int(row["id"]))
-        assert rows == [{"id": 1, "t": "old"}, {"id": 2, "t": "new"}, {"id": 3, "t": "last"}]
 
 
 def test_nothing_is_dropped_before_the_mark_is_noted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
