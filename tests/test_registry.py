@@ -1,13 +1,12 @@
 import threading
 import time
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
 
 from manara.errors import Conflict, WrongDefinition
-from manara.registry import Registry, missing_library, near
+from manara.registry import Registry, _all_entry_points, missing_library, near
 
 HALF = """
 from tests.test_registry import PLUGINS, GATE
@@ -49,8 +48,11 @@ def test_nobody_is_given_half_a_module_while_another_thread_imports_it(
 ) -> None:
     (tmp_path / "half_a_module.py").write_text(HALF, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    point = EntryPoint(name="Slow", value="half_a_module", group="manara.test")
-    monkeypatch.setattr("manara.registry._all_entry_points", lambda: EntryPoints([point]))
+    package = tmp_path / "slow-1.dist-info"  # installed, as far as Python can tell
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1\n", encoding="utf-8")
+    (package / "entry_points.txt").write_text("[manara.test]\nSlow = half_a_module\n", encoding="utf-8")
+    _all_entry_points.cache_clear()
     found: list[str] = []
     finders = [threading.Thread(target=lambda: found.append(PLUGINS.find("Slow")())) for _ in range(2)]
     finders[0].start()

@@ -66,7 +66,7 @@ def with_json(tree: exp.Expression, to: str) -> exp.Expression:
     if to not in DIALECTS:
         return tree
     extracts: list[Any] = list(tree.find_all(exp.JSONExtract, exp.JSONExtractScalar))
-    for node in extracts:
+    for node in reversed(extracts):  # the inner ones first
         node.replace(json_value(node, to))
     for call in list(tree.find_all(exp.Anonymous)):
         if to == "duckdb" and call.name.upper() == "ISJSON" and len(call.expressions) == 1:

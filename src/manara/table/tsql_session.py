@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from manara.errors import BadRows, ManaraError, WrongDefinition
+from manara.errors import BadRows, Cancelled, ManaraError, TimedOut, WrongDefinition
 from manara.table.tsql_parts import shown
 
 _STATED = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?(?:l|h|I64)?([diosuxX%])")
@@ -58,8 +58,8 @@ class Session:
             raise
 
     def can_catch(self, error: ManaraError) -> bool:
-        """Return whether CATCH is for an error: not for what cannot be translated, nor for one of ours."""
-        return error is self._refused or isinstance(error, Raised)
+        """Return whether CATCH is for an error: not for what cannot be translated, nor for the end of the time."""
+        return isinstance(error, Raised) or (error is self._refused and not isinstance(error, TimedOut | Cancelled))
 
     def with_left_out(self, error: ManaraError) -> ManaraError:
         """Return the error that ends a CATCH with the statements that were not run in it."""
@@ -141,9 +141,12 @@ class Scratch:
         return {}
 
     def query(self, statement: str, parameters: Mapping[str, Any]) -> "pa.RecordBatchReader":
-        """Return the rows of a query. Raises DuckDB's own error."""
-        rows: pa.RecordBatchReader = self._held.sql(statement, params=dict(parameters)).to_arrow_reader()
-        return rows
+        """Return the rows of a query. Raises BadRows."""
+        try:
+            rows: pa.Table = self._held.sql(statement, params=dict(parameters)).to_arrow_table()
+        except duckdb.Error as error:
+            raise BadRows(f"A CATCH cannot compute a value: {str(error).splitlines()[0]}.") from error
+        return rows.to_reader()
 
 
 def fitted(rows: "pa.Table", wanted: "pa.Schema", text: str) -> "pa.Table":

@@ -113,6 +113,10 @@ FAILS = {
         "BEGIN TRY THROW 50001, 'x', 1 END TRY BEGIN CATCH ROLLBACK END CATCH", "rolls back, and ends without an error"
     ),
     "how many rows were given": ("SELECT 1 AS a DECLARE @n int = @@ROWCOUNT", "@@ROWCOUNT of a query"),
+    "told by what cannot be computed": (
+        "BEGIN TRY INSERT INTO Nowhere VALUES (1) END TRY BEGIN CATCH DECLARE @n int = CAST(ERROR_MESSAGE() AS int) "
+        "END CATCH", "cannot compute a value|[Ii]nvalid input syntax",
+    ),
     "what cannot be translated": (
         "BEGIN TRY DELETE FROM Stock OUTPUT deleted.Id END TRY BEGIN CATCH PRINT 'x' END CATCH", "holds OUTPUT"
     ),
@@ -345,6 +349,7 @@ JSON = {
     "values": ("SELECT JSON_VALUE(@j, '$.of') AS a, JSON_VALUE(@j, '$.rows') AS b, "
                "JSON_QUERY(@j, '$.rows[0].at.\"b c\"') AS c, JSON_QUERY(@j, '$.of') AS d",
                [("x", None, '["p","q"]', None)]),
+    "one in another": ("SELECT JSON_VALUE(JSON_QUERY(@j, '$.rows[0]'), '$.n') AS a", [("2.5",)]),
     "applied": ("SELECT s.Id, x.v FROM Stock s CROSS APPLY OPENJSON(CONCAT('[', s.Id, ',9]')) WITH (v int '$') AS x "
                 "WHERE s.Id < 2 ORDER BY x.v", [(1, 1), (1, 9)]),
     "inserted": ("INSERT INTO Stock (Id, Item) SELECT Id + 70, kind FROM OPENJSON(@j, '$.rows') "
