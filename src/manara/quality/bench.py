@@ -4,8 +4,9 @@ Rules are written in DuckDB's SQL and mean the same in front of every warehouse:
 tables that the rules read, and only what comes of it goes to the warehouse, in the one transaction of the step.
 """
 
+import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ from manara.quality.homes import present_tables
 from manara.quality.odcs import Contract
 from manara.quality.rules import ROW
 from manara.quality.tables import FINDINGS, JUDGED, KNOWN, REFUSED, SOURCE, TYPED, VALUES, Tables
-from manara.quality.trees import DUCKDB, quoted, sql, view
+from manara.quality.trees import DUCKDB, quoted, sql
 
 _VIEW = "__gate_reference"
 _SENT = "__gate_sent"
+_NAMED = re.compile(r"\$(\w+)")
 _BENCH_VIEWS, _BENCH_TABLES = (FINDINGS, REFUSED, VALUES), (TYPED, JUDGED, SOURCE)
 _HANDED = (VALUES, JUDGED, REFUSED, FINDINGS, _SENT)
 
@@ -37,23 +39,20 @@ class Passage:
     tables: Tables
     notes: Mapping[str, str]
 
-    def run(self, statement: exp.Expr, **more: Any) -> int:
-        """Run a statement on the warehouse with the parameters that it names, and return how many rows it changed."""
-        told = {**self.notes, **more}
-        return self.warehouse.execute(sql(statement, self.tables.dialect), _used(statement, told))
-
-    def ask(self, statement: exp.Expr) -> list[dict[str, Any]]:
-        """Return the rows of a query on the warehouse with the parameters that it names."""
-        told = _used(statement, self.notes)
-        return self.warehouse.query(sql(statement, self.tables.dialect), told).read_all().to_pylist()
+    def run(self, statement: exp.Expr) -> int:
+        """Run a statement on the warehouse with the notes that it names, and return how many rows it changed."""
+        named = {each.name for each in statement.find_all(exp.Placeholder, exp.Parameter)}
+        return self.warehouse.execute(sql(statement, self.tables.dialect), _picked(self.notes, named))
 
     def note(self, name: str, /, **more: Any) -> int:
         """Run the statement called `name` of gate.sql on the warehouse."""
-        return self.run(statements.notes(name, self.tables), **more)
+        statement = statements.notes(name, self.tables)
+        return self.warehouse.execute(statement, _picked({**self.notes, **more}, _NAMED.findall(statement)))
 
     def read(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of the query called `name` of gate.sql on the warehouse."""
-        return self.ask(statements.notes(name, self.tables))
+        statement = statements.notes(name, self.tables)
+        return self.warehouse.query(statement, _picked(self.notes, _NAMED.findall(statement))).read_all().to_pylist()
 
     def judge(self, statement: exp.Expr) -> None:
         """Run a statement on the bench."""
@@ -82,7 +81,7 @@ def bring_references(passage: Passage) -> None:
     """Copy what the contract reads of the warehouse to a bench that stands apart."""
     if not passage.is_apart:
         return
-    present = present_tables(passage.warehouse, passage.tables.homes)
+    present = present_tables(passage.warehouse, passage.tables.dialect, passage.tables.homes)
     for table, home in passage.tables.homes.items():
         found = present[home.lower(), table]
         wanted = compiled.columns_read(passage.contract, table)
@@ -95,13 +94,13 @@ def bring_references(passage: Passage) -> None:
             passage.bench.execute(f'CREATE TABLE {sql(exp.table_(table, db=home, quoted=True))} AS FROM "{_VIEW}"')
 
 
-def hand_over(passage: Passage, source: Mapping[str, bool]) -> None:
+def hand_over(passage: Passage, source: Mapping[str, str]) -> None:
     """Let the warehouse have what was found: the good rows, and those with faults.
 
     A bench apart sends them; they lie in temporary tables there then, under the names that they have here.
     """
-    passage.judge(view(REFUSED, statements.refused_rows(passage.contract.title, passage.notes["origin"], source)))
-    passage.judge(view(FINDINGS, statements.found_faults()))
+    passage.bench.execute(statements.refused_rows(passage.contract.title, passage.notes["origin"], source))
+    passage.bench.execute(statements.found_faults())
     if not passage.is_apart:
         return
     _drop_handed(passage)
@@ -149,7 +148,6 @@ def _drop_handed(passage: Passage) -> None:
         passage.warehouse.execute(f'DROP TABLE IF EXISTS {passage.tables.temporary}."{name}"')
 
 
-def _used(statement: exp.Expr, notes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that the statement names: DuckDB takes no others."""
-    named = {each.name for each in statement.find_all(exp.Placeholder, exp.Parameter)}
-    return {name: value for name, value in notes.items() if name in named}
+def _picked(notes: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
+    """Return the parameters that a statement names: DuckDB takes no others."""
+    return {name: notes[name] for name in named}

@@ -17,10 +17,10 @@ from manara.quality.bench import Passage, bring_references, clear, hand_over, on
 from manara.quality.homes import homes_of, own_schema, present_tables
 from manara.quality.keys import Rising
 from manara.quality.odcs import Contract
-from manara.quality.rules import ROW, rules_of, storable_rules
+from manara.quality.rules import ROW, Rule, rules_of, storable_rules
 from manara.quality.statements import creations, source_payloads
 from manara.quality.tables import SOURCE, Tables
-from manara.quality.trees import POSTGRES, sql
+from manara.quality.trees import DUCKDB, POSTGRES, sql
 from manara.quality.values import sources_of, type_values
 from manara.registry import near
 from manara.table.rows import DUCKDB_BYTES, DUCKDB_ROWS, in_pieces, with_numbers
@@ -69,7 +69,7 @@ def open_passage(
     """Make ready what rows need on their way: the tables of the warehouse, and what the contract reads of it."""
     house = own_schema(transaction, dialect)
     schema, good = target[0] or house, target[1]
-    homes = homes_of(transaction, contract, schema, good, house)
+    homes = homes_of(transaction, dialect, contract, schema, good, house)
     tables = Tables(dialect=dialect, house=house, schema=schema, good=good, homes=homes)
     passage = Passage(warehouse=transaction, bench=bench, contract=contract, tables=tables, notes=notes)
     _prepare(passage)
@@ -83,13 +83,13 @@ def _passed(passage: Passage, rows: pa.RecordBatchReader, report: Callable[[Mapp
     source = _source_columns(passage.bench)
     _check_source(contract, source, passage.notes["origin"])
     corrected = _apply_fixes(passage, source)
-    judge_rows(passage, source, keys_differ=keys_differ and not corrected)
+    rules = judge_rows(passage, source, keys_differ=keys_differ and not corrected)
     checks = measures.measure(passage.bench, contract, rows_read, passage.tables) + _unusual(passage, rows_read)
     stops = [check for check in checks if check.stops]
     hand_over(passage, source)
     inserted = 0 if stops else load_good(passage)
     _note(passage)
-    quality = _scored(passage, checks, rows_read)
+    quality = _scored(passage, rules, checks, rows_read)
     counts = _stopped(passage, rows_read, stops) if stops else _counted(passage, rows_read, inserted)
     clear(passage)
     return counts | {
@@ -117,12 +117,12 @@ def _prepare(passage: Passage) -> None:
     """Make the tables that are missing, and give the good table the columns that the contract has gained."""
     tables = passage.tables
     wanted = creations(passage.contract, tables)
-    present = present_tables(passage.warehouse, [table.name for table, _ in wanted])
+    present = present_tables(passage.warehouse, tables.dialect, [table.name for table, _ in wanted])
     missing = [made for table, made in wanted if (table.db.lower(), table.name.lower()) not in present]
     if missing and tables.dialect == POSTGRES:  # who makes them at the same time waits here
         passage.warehouse.execute(f"SELECT pg_advisory_xact_lock({_MAKING_LOCK})")
-    for statement in missing:
-        passage.run(statement)
+    for made in missing:
+        passage.warehouse.execute(made())
     columns = {name.lower(): kind for name, kind in passage.warehouse.columns(tables.good_table).items()}
     for name, kind in compiled.good_columns(passage.contract).items():
         there = columns.get(name.lower())
@@ -169,18 +169,13 @@ def _take(
     return count, rising.holds
 
 
-def _source_columns(bench: ArrowTransaction) -> dict[str, bool]:
-    """Return the columns of the source table without the row number: whether each is a text."""
-    empty = exp.select("*").from_(exp.table_(SOURCE, quoted=True)).limit(0)
-    fields = bench.query(sql(empty)).read_all().schema
-    return {field.name: _is_text(field.type) for field in fields if field.name != ROW}
+def _source_columns(bench: ArrowTransaction) -> dict[str, str]:
+    """Return the columns of the source table without the row number, and their types."""
+    kinds = bench.columns(exp.table_(SOURCE, quoted=True))
+    return {name: kind for name, kind in kinds.items() if name != ROW}
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
-def _check_source(contract: Contract, source: Mapping[str, bool], origin: str) -> None:
+def _check_source(contract: Contract, source: Mapping[str, str], origin: str) -> None:
     present = {name.lower() for name in source}
     for each in contract.properties:
         for name in sources_of(each) if each.is_mandatory else []:
@@ -205,9 +200,9 @@ def _unusual(passage: Passage, rows: int) -> list[measures.Check]:
     return anomaly.checks(measured, history, clock.now().replace(tzinfo=None), passage.contract)
 
 
-def _scored(passage: Passage, checks: Sequence[measures.Check], rows: int) -> dict[str, Any]:
+def _scored(passage: Passage, rules: Sequence[Rule], checks: Sequence[measures.Check], rows: int) -> dict[str, Any]:
     """Keep what was measured and how good the rows are, and return it for the output."""
-    scores = measures.score(passage.bench, rules_of(passage.contract), checks, rows)
+    scores = measures.score(passage.bench, rules, checks, rows)
     whole = measures.total(scores)
     table = _good_name(passage.tables)
     overall = [] if whole is None else [measures.Score(dimension="all", rows_checked=rows, rows_broken=0, score=whole)]
@@ -240,7 +235,7 @@ def _stopped(passage: Passage, rows_read: int, stops: Sequence[measures.Check]) 
     }  # fmt: skip
 
 
-def _apply_fixes(passage: Passage, source: Mapping[str, bool]) -> int:
+def _apply_fixes(passage: Passage, source: Mapping[str, str]) -> int:
     """Put released corrections over the rows that are still as they were when they were corrected; return how many."""
     fixes = {row["row_number"]: row for row in passage.read("released_fixes")}
     if not fixes:
@@ -265,20 +260,21 @@ def hash_of(payload: str) -> str:
     return hashlib.sha256(json.dumps(json.loads(payload), sort_keys=True).encode()).hexdigest()
 
 
-def judge_rows(passage: Passage, source: Mapping[str, bool], *, keys_differ: bool = False) -> None:
-    """Type the rows of the source and judge them; what is broken stands in the judged table then.
+def judge_rows(passage: Passage, source: Mapping[str, str], *, keys_differ: bool = False) -> list[Rule]:
+    """Type the rows of the source and judge them by the rules that are returned; what is broken is in JUDGED then.
 
     Where it is known that all `keys_differ`, those that stand twice are not looked for.
     """
     contract, tables = passage.contract, passage.tables
-    rules = rules_of(contract) + (storable_rules(contract) if tables.dialect == POSTGRES else [])
+    rules = rules_of(contract)
+    kept = storable_rules(contract) if tables.dialect == POSTGRES else []
     try:
-        kinds = passage.bench.columns(exp.table_(SOURCE, quoted=True))
-        for statement in type_values(contract, source, tables, kinds):
+        for statement in type_values(contract, source, tables):
             passage.judge(statement)
-        passage.judge(compiled.judge(contract, rules, tables, keys_differ=keys_differ))
+        passage.judge(compiled.judge(contract, rules + kept, tables, keys_differ=keys_differ))
     except ManaraError as error:
         raise error.at(f"contract '{contract.title}'") from error
+    return rules
 
 
 def load_good(passage: Passage) -> int:
@@ -295,8 +291,13 @@ def load_good(passage: Passage) -> int:
 
 def _note(passage: Passage) -> None:
     passage.note("note_target", schema=passage.tables.schema, table=passage.tables.good)
-    for name in ("resolve_quarantine", "forget_findings", "insert_quarantine", "insert_findings"):
-        passage.note(name)
+    if passage.tables.dialect == DUCKDB and not passage.read("count_held")[0]["rows"]:
+        passage.note("insert_quarantine")  # nobody else writes here now, and not having to look costs half as much
+    else:
+        passage.note("resolve_quarantine")
+        passage.note("renew_quarantine")
+    passage.note("forget_findings")
+    passage.note("insert_findings")
 
 
 def _counted(passage: Passage, rows_read: int, inserted: int) -> Counts:

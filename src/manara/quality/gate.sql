@@ -1,9 +1,9 @@
--- What the gate notes about a source, in DuckDB's SQL; statements.py puts the schema before the tables, and a warehouse on
+-- What the gate notes about a source, in DuckDB's SQL; statements.py fills in what stands in braces, and a warehouse on
 -- PostgreSQL gets it translated. __gate_judged and its kin are the gate's own for a while (see tables.py).
 
 -- name: create_quarantine
 -- Refused rows, each whole, with what refused it.
-CREATE TABLE IF NOT EXISTS quarantine (
+CREATE TABLE IF NOT EXISTS {house}.quarantine (
   quarantine_id VARCHAR PRIMARY KEY,
   contract VARCHAR,
   contract_version VARCHAR,
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
 
 -- name: create_quality_finding
 -- Every violated rule of every row, warnings too.
-CREATE TABLE IF NOT EXISTS quality_finding (
+CREATE TABLE IF NOT EXISTS {house}.quality_finding (
   contract VARCHAR,
   origin VARCHAR,
   row_number BIGINT,
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS quality_finding (
 -- name: create_quarantine_fix
 -- What people have decided on refused rows: corrections beside the original, kept for as long as the row comes again
 -- as it was. `payload_hash` is that of the row that they saw.
-CREATE TABLE IF NOT EXISTS quarantine_fix (
+CREATE TABLE IF NOT EXISTS {house}.quarantine_fix (
   quarantine_id VARCHAR PRIMARY KEY,
   contract VARCHAR,
   origin VARCHAR,
@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS quarantine_fix (
 
 -- name: create_quarantine_event
 -- Who did what with a refused row; never changed.
-CREATE TABLE IF NOT EXISTS quarantine_event (
+CREATE TABLE IF NOT EXISTS {house}.quarantine_event (
   quarantine_id VARCHAR,
   noted TIMESTAMPTZ,
   author VARCHAR,
@@ -61,49 +61,63 @@ CREATE TABLE IF NOT EXISTS quarantine_event (
 
 -- name: create_gate_target
 -- Into which table the gate loads the good rows of a contract.
-CREATE TABLE IF NOT EXISTS gate_target (
+CREATE TABLE IF NOT EXISTS {house}.gate_target (
   contract VARCHAR PRIMARY KEY,
   schema_name VARCHAR,
   table_name VARCHAR
 );
 
 -- name: note_target
-INSERT INTO gate_target VALUES ($contract, $schema, $table)
+INSERT INTO {house}.gate_target VALUES ($contract, $schema, $table)
 ON CONFLICT (contract) DO UPDATE SET schema_name = excluded.schema_name, table_name = excluded.table_name;
 
 -- name: released_fixes
 -- The corrections that hold for the rows of a file, with the row that they were made for.
-SELECT row_number, payload_hash, CAST(fix AS VARCHAR) AS fix FROM quarantine_fix
+SELECT row_number, payload_hash, CAST(fix AS VARCHAR) AS fix FROM {house}.quarantine_fix
 WHERE contract = $contract AND origin = $origin AND released
 ORDER BY row_number;
 
 -- name: resolve_quarantine
 -- Rows of the origin that are not refused any more stay, and say so.
-UPDATE quarantine SET status = 'resolved', run_id = $run, step = $step, noted = CAST($noted AS TIMESTAMPTZ)
+UPDATE {house}.quarantine SET status = 'resolved', run_id = $run, step = $step, noted = CAST($noted AS TIMESTAMPTZ)
 WHERE contract = $contract AND origin = $origin AND status IN ('open', 'fixed', 'rejected')
   AND row_number NOT IN (SELECT __row FROM __gate_judged WHERE refused);
 
 -- name: refused_rows
 -- The refused rows as quarantine keeps them; run where they were judged.
+CREATE TEMPORARY VIEW __gate_refused AS
 SELECT
-  left(sha256(concat_ws(chr(31), $contract, $origin, judged.__row)), 32) AS quarantine_id,
+  left(sha256(concat_ws(chr(31), {contract}, {origin}, judged.__row)), 32) AS quarantine_id,
   judged.__row,
-  list_transform(list_filter(judged.faults, fault -> fault.severity = 'error'), fault -> fault.rule) AS rules,
-  list_transform(list_filter(judged.faults, fault -> fault.severity = 'error'), fault -> fault.reason) AS reasons,
-  $payload AS payload
+  list_transform(list_filter(judged.faults, lambda fault: fault.severity = 'error'), lambda fault: fault.rule) AS rules,
+  list_transform(list_filter(judged.faults, lambda fault: fault.severity = 'error'), lambda fault: fault.reason) AS reasons,
+  {payload} AS payload
 FROM __gate_judged AS judged
 JOIN __gate_source AS source ON source.__row = judged.__row
 WHERE judged.refused;
 
 -- name: found_faults
 -- Each fault of each row; run where they were judged.
+CREATE TEMPORARY VIEW __gate_findings AS
 SELECT
   found.__row, found.fault.rule AS rule, found.fault.dimension AS dimension, found.fault.severity AS severity,
   found.fault.reason AS reason
 FROM (SELECT __row, unnest(faults) AS fault FROM __gate_judged) AS found;
 
+-- name: count_held
+-- Rows of the origin that quarantine has, whatever became of them.
+SELECT count(*) AS rows FROM {house}.quarantine WHERE contract = $contract AND origin = $origin;
+
 -- name: insert_quarantine
-INSERT INTO quarantine AS held
+-- For an origin of which quarantine holds no row.
+INSERT INTO {house}.quarantine
+SELECT
+  quarantine_id, $contract, $version, $origin, __row, rules, reasons, CAST(payload AS JSON), $run, $step,
+  CAST($noted AS TIMESTAMPTZ), 'open'
+FROM __gate_refused;
+
+-- name: renew_quarantine
+INSERT INTO {house}.quarantine AS held
 SELECT
   quarantine_id, $contract, $version, $origin, __row, rules, reasons, CAST(payload AS JSON), $run, $step,
   CAST($noted AS TIMESTAMPTZ), 'open'
@@ -123,10 +137,10 @@ ON CONFLICT (quarantine_id) DO UPDATE SET
   END;
 
 -- name: forget_findings
-DELETE FROM quality_finding WHERE contract = $contract AND origin = $origin;
+DELETE FROM {house}.quality_finding WHERE contract = $contract AND origin = $origin;
 
 -- name: insert_findings
-INSERT INTO quality_finding
+INSERT INTO {house}.quality_finding
 SELECT $contract, $origin, __row, rule, dimension, severity, reason, $run, CAST($noted AS TIMESTAMPTZ)
 FROM __gate_findings
 ORDER BY __row;
@@ -140,19 +154,19 @@ SELECT change, count(*) AS rows FROM __gate_known GROUP BY change;
 SELECT count(*) AS rows FROM __gate_judged WHERE NOT refused;
 
 -- name: count_quarantined
-SELECT count(*) AS rows FROM quarantine
+SELECT count(*) AS rows FROM {house}.quarantine
 WHERE contract = $contract AND origin = $origin AND status IN ('open', 'fixed', 'rejected');
 
 -- name: count_findings
 SELECT rule, count(*) AS rows
-FROM quality_finding
+FROM {house}.quality_finding
 WHERE contract = $contract AND origin = $origin
 GROUP BY rule
 ORDER BY rule;
 
 -- name: create_quality_score
 -- How good each load was, by dimension; the dimension `all` is the mean of the others. Kept as history.
-CREATE TABLE IF NOT EXISTS quality_score (
+CREATE TABLE IF NOT EXISTS {house}.quality_score (
   contract VARCHAR,
   contract_version VARCHAR,
   table_name VARCHAR,
@@ -167,7 +181,7 @@ CREATE TABLE IF NOT EXISTS quality_score (
 
 -- name: create_quality_check
 -- What was measured of each load, and whether it was as the contract says. Kept as history.
-CREATE TABLE IF NOT EXISTS quality_check (
+CREATE TABLE IF NOT EXISTS {house}.quality_check (
   contract VARCHAR,
   table_name VARCHAR,
   origin VARCHAR,
@@ -182,17 +196,17 @@ CREATE TABLE IF NOT EXISTS quality_check (
 );
 
 -- name: note_score
-INSERT INTO quality_score
+INSERT INTO {house}.quality_score
 VALUES ($contract, $version, $table, $origin, $run, CAST($noted AS TIMESTAMPTZ), $dimension, $checked, $broken, $score);
 
 -- name: note_check
-INSERT INTO quality_check
+INSERT INTO {house}.quality_check
 VALUES ($contract, $table, $origin, $run, CAST($noted AS TIMESTAMPTZ), $name, $dimension, $severity, $value, $holds,
   $reason);
 
 -- name: create_quality_metric
 -- The numbers by which each load of a table is known, for what is unusual.
-CREATE TABLE IF NOT EXISTS quality_metric (
+CREATE TABLE IF NOT EXISTS {house}.quality_metric (
   contract VARCHAR,
   origin VARCHAR,
   run_id VARCHAR,
@@ -203,9 +217,9 @@ CREATE TABLE IF NOT EXISTS quality_metric (
 
 -- name: past_metrics
 -- The numbers of the other files of the contract, the newest load of each.
-SELECT name, value, CAST(noted AS TIMESTAMP) AS noted FROM quality_metric
+SELECT name, value, CAST(noted AS TIMESTAMP) AS noted FROM {house}.quality_metric
 WHERE contract = $contract AND origin <> $origin
 QUALIFY row_number() OVER (PARTITION BY origin, name ORDER BY noted DESC) = 1;
 
 -- name: note_metric
-INSERT INTO quality_metric VALUES ($contract, $origin, $run, CAST($noted AS TIMESTAMPTZ), $name, $value);
+INSERT INTO {house}.quality_metric VALUES ($contract, $origin, $run, CAST($noted AS TIMESTAMPTZ), $name, $value);

@@ -9,14 +9,21 @@ from manara.errors import WrongDefinition
 from manara.plugin.connection import Transaction
 from manara.quality import compile as compiled
 from manara.quality.odcs import Contract
-from manara.quality.trees import DUCKDB
+from manara.quality.trees import DUCKDB, POSTGRES
 
 _MAIN = "main"
-_COLUMNS = """
+_COLUMNS = {
+    DUCKDB: """
+SELECT schema_name AS table_schema, table_name, column_name FROM duckdb_columns()
+WHERE database_name = current_database() AND lower(table_name) IN ({names})
+ORDER BY table_schema, table_name, column_index
+""",
+    POSTGRES: """
 SELECT table_schema, table_name, column_name FROM information_schema.columns
 WHERE table_catalog = current_database() AND lower(table_name) IN ({names})
 ORDER BY table_schema, table_name, ordinal_position
-"""
+""",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +51,22 @@ def own_schema(transaction: Transaction, dialect: str) -> str:
     return str(found)
 
 
-def present_tables(transaction: Transaction, names: Iterable[str]) -> dict[tuple[str, str], Found]:
+def present_tables(transaction: Transaction, dialect: str, names: Iterable[str]) -> dict[tuple[str, str], Found]:
     """Return the tables of the warehouse that have one of these names, in any schema."""
     wanted = ", ".join(exp.Literal.string(name.lower()).sql(DUCKDB) for name in names)
     found: dict[tuple[str, str], Found] = {}
     if not wanted:
         return found
-    for row in transaction.query(_COLUMNS.format(names=wanted)).read_all().to_pylist():
+    for row in transaction.query(_COLUMNS[dialect].format(names=wanted)).read_all().to_pylist():
         key = row["table_schema"].lower(), row["table_name"].lower()
         table = found.setdefault(key, Found(schema=row["table_schema"], name=row["table_name"]))
         table.columns[row["column_name"].lower()] = row["column_name"]
     return found
 
 
-def homes_of(transaction: Transaction, contract: Contract, schema: str, good: str, house: str) -> dict[str, str]:
+def homes_of(
+    transaction: Transaction, dialect: str, contract: Contract, schema: str, good: str, house: str
+) -> dict[str, str]:
     """Return the schema of each table that the contract reads, by the table's name in lower case.
 
     A table without a schema is looked for beside the good table, and in the warehouse's own schema, `house`. The good
@@ -66,7 +75,7 @@ def homes_of(transaction: Transaction, contract: Contract, schema: str, good: st
     own = Found(schema=schema, name=good, columns={each.name.lower(): each.name for each in contract.properties})
     references = [to.table for each in contract.properties for to in each.relationships]
     names = {*references, *(table.name for _, table in compiled.tables_read(contract))}
-    present = {**present_tables(transaction, sorted(names)), (schema.lower(), good.lower()): own}
+    present = {**present_tables(transaction, dialect, sorted(names)), (schema.lower(), good.lower()): own}
     homes: dict[str, str] = {}
     for each in contract.properties:
         for to in each.relationships:

@@ -23,7 +23,7 @@ from manara.quality.odcs import Contract
 from manara.quality.rules import ROW
 from manara.quality.statements import notes
 from manara.quality.tables import JUDGED, SOURCE, Tables
-from manara.quality.trees import DUCKDB, POSTGRES, sql
+from manara.quality.trees import DUCKDB, POSTGRES
 from manara.registry import near
 
 OPEN, FIXED, RELEASED, REJECTED, RESOLVED = "open", "fixed", "released", "rejected", "resolved"
@@ -252,7 +252,7 @@ def _judged(
         passage = open_passage(transaction, bench, contract, dialect, target, told)
         with bench.register(_VIEW, rows):
             bench.execute(f'CREATE TEMP TABLE "{SOURCE}" AS FROM "{_VIEW}"')
-        source = dict.fromkeys(names, True)
+        source = dict.fromkeys(names, "VARCHAR")
         judge_rows(passage, source)
         hand_over(passage, source)
         load_good(passage)
@@ -291,7 +291,7 @@ def _make(transaction: Transaction, dialect: str) -> None:
     tables = Tables(dialect=dialect, house=own_schema(transaction, dialect))
     for name in ("quarantine_fix", "quarantine_event", "gate_target"):
         if not transaction.columns(tables.named(name)):
-            transaction.execute(sql(notes(f"create_{name}", tables), dialect))
+            transaction.execute(notes(f"create_{name}", tables))
 
 
 def _status(transaction: Transaction, row: Refused) -> str:

@@ -2,8 +2,8 @@
 
 import importlib.resources
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 
 import sqlglot
 from sqlglot import exp
@@ -12,50 +12,45 @@ from manara.quality.compile import column_definition, create_good
 from manara.quality.odcs import Contract
 from manara.quality.rules import ROW
 from manara.quality.tables import SOURCE, Tables
-from manara.quality.trees import aliased, as_type, literal, quoted
+from manara.quality.trees import DUCKDB, aliased, as_type, literal, quoted, sql
 
 _OWN = (
     "quarantine", "quality_finding", "quarantine_fix", "quarantine_event", "gate_target", "quality_score",
     "quality_check", "quality_metric",
 )  # fmt: skip
 """The tables of the gate itself."""
+_WITH_NAN = frozenset({"FLOAT", "DOUBLE"})
 
 
-def creations(contract: Contract, tables: Tables) -> list[tuple[exp.Table, exp.Expr]]:
-    """Return the tables that the gate needs, each with the statement that makes it where it is missing."""
-    own = [(tables.named(name), notes(f"create_{name}", tables)) for name in _OWN]
-    return [(tables.good_table, create_good(contract, tables)), *own]
+def creations(contract: Contract, tables: Tables) -> list[tuple[exp.Table, Callable[[], str]]]:
+    """Return the tables that the gate needs, each with what gives the statement that makes it where it is missing."""
+    own = [(tables.named(name), partial(notes, f"create_{name}", tables)) for name in _OWN]
+    return [(tables.good_table, lambda: sql(create_good(contract, tables), tables.dialect)), *own]
 
 
-def notes(name: str, tables: Tables) -> exp.Expr:
+def notes(name: str, tables: Tables) -> str:
     """Return the statement called `name` of gate.sql, with the schema put before this gate's own tables."""
-    tree = sqlglot.parse_one(_statements()[name], dialect="duckdb")
-    for table in list(tree.find_all(exp.Table)):
-        if table.name in _OWN:
-            named = tables.named(table.name)
-            named.set("alias", table.args.get("alias"))
-            table.replace(named)
-    return tree
+    return _placed(name, tables.house, tables.dialect)
 
 
-def refused_rows(contract: str, origin: str, source: Mapping[str, bool]) -> exp.Query:
-    """Return the refused rows as quarantine keeps them, each whole, with the rules that refused it."""
-    values = {"payload": _payload(source), "contract": literal(contract), "origin": literal(origin)}
-    tree = sqlglot.parse_one(_statements()["refused_rows"], dialect="duckdb")
-    for place in list(tree.find_all(exp.Placeholder, exp.Parameter)):
-        place.replace(values[place.name])
-    assert isinstance(tree, exp.Query)  # noqa: S101 # our own statement
-    return tree
+@cache
+def _placed(name: str, house: str, dialect: str) -> str:
+    placed = _statements()[name].format(house=sql(exp.to_identifier(house, quoted=True)))
+    return placed if dialect == DUCKDB else sql(sqlglot.parse_one(placed, dialect="duckdb"), dialect)
 
 
-def found_faults() -> exp.Query:
-    """Return each fault of each row."""
-    tree = sqlglot.parse_one(_statements()["found_faults"], dialect="duckdb")
-    assert isinstance(tree, exp.Query)  # noqa: S101 # our own statement
-    return tree
+def refused_rows(contract: str, origin: str, source: Mapping[str, str]) -> str:
+    """Return the statement for the view of the refused rows, each whole, with the rules that refused it."""
+    told = {"contract": literal(contract), "origin": literal(origin), "payload": _payload(source)}
+    return _statements()["refused_rows"].format_map({name: sql(value) for name, value in told.items()})
 
 
-def source_payloads(source: Mapping[str, bool], rows: Sequence[int]) -> exp.Expr:
+def found_faults() -> str:
+    """Return the statement for the view of each fault of each row."""
+    return _statements()["found_faults"]
+
+
+def source_payloads(source: Mapping[str, str], rows: Sequence[int]) -> exp.Expr:
     """Return the query that gives, for some rows of the source, what quarantine would keep of them."""
     wanted = exp.In(this=quoted(ROW), expressions=[exp.Literal.number(row) for row in rows])
     picked = exp.select(quoted(ROW), exp.alias_(as_type(_payload(source), "VARCHAR"), "payload"))
@@ -86,23 +81,22 @@ def temporary_columns(name: str, kinds: Mapping[str, str]) -> exp.Expr:
     )
 
 
-def _payload(source: Mapping[str, bool]) -> exp.Expr:
+def _payload(source: Mapping[str, str]) -> exp.Expr:
     """Return the source row as JSON, whole; a number that JSON has no word for (NaN) goes in as a text."""
     pairs: list[exp.Expr] = []
-    for name in source:
+    for name, kind in source.items():
         value = exp.column(name, table="source", quoted=True)
-        pairs += [literal(name), value if source[name] else _json(value)]
+        pairs += [literal(name), _number(value) if kind in _WITH_NAN else value]
     return exp.Anonymous(this="json_object", expressions=pairs)
 
 
-def _json(value: exp.Expr) -> exp.Expr:
+def _number(value: exp.Expr) -> exp.Expr:
     as_json = exp.Anonymous(this="to_json", expressions=[value])
     as_text = exp.Anonymous(this="to_json", expressions=[as_type(value.copy(), "VARCHAR")])
-    odd = exp.In(this=as_type(value.copy(), "VARCHAR"), expressions=[literal(word) for word in ("nan", "inf", "-inf")])
-    return exp.case().when(odd, as_text).else_(as_json)
+    return exp.case().when(exp.Anonymous(this="isfinite", expressions=[value.copy()]), as_json).else_(as_text)
 
 
 @cache
 def _statements() -> dict[str, str]:
     text = importlib.resources.files("manara.quality").joinpath("gate.sql").read_text("utf-8")
-    return dict(re.findall(r"^-- name: (\w+)\n(.*?);$", text, re.DOTALL | re.MULTILINE))
+    return dict(re.findall(r"^-- name: (\w+)\n(?:--[^\n]*\n)*(.*?);$", text, re.DOTALL | re.MULTILINE))

@@ -11,8 +11,6 @@ from manara.quality.tables import SOURCE, TYPED, VALUES, Tables
 from manara.quality.trees import aliased, as_type, attempt, literal, quoted, temporary, try_type, unboxed, view
 
 _BLANKS = " \t\r\n\u00a0"
-_BLANK_POINTS = (-1, *map(ord, _BLANKS))
-"""What DuckDB's unicode() says of a text that may be blank; -1 is the empty one."""
 _WHOLE = r"[+-]?\d+(\.0*)?"
 _DECIMAL = r"[+-]?(\d+(\.\d*)?|\.\d+)"
 _DECIMAL_OR_POWER = _DECIMAL + r"([eE][+-]?\d+)?"
@@ -23,6 +21,7 @@ _FIRST_YEAR = "1000-01-01"
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
+_TEXT = "VARCHAR"
 _WHOLE_KINDS = frozenset({"BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT"})
 _TAKEN_AS_THEY_ARE: Mapping[str, frozenset[str]] = {
     "integer": _WHOLE_KINDS,
@@ -34,14 +33,12 @@ _TAKEN_AS_THEY_ARE: Mapping[str, frozenset[str]] = {
 """The types of a source from which a value needs no reading: its text would give the same."""
 
 
-def type_values(
-    contract: Contract, source: Mapping[str, bool], tables: Tables, kinds: Mapping[str, str] | None = None
-) -> list[exp.Expr]:
+def type_values(contract: Contract, source: Mapping[str, str], tables: Tables) -> list[exp.Expr]:
     """Return the statements that make the typed values of the source's texts, called VALUES.
 
-    `source` are the columns of the source table: whether each is a text. A column that is missing there gives NULL.
-    `kinds` are their types, where known: a value that has the type already is taken as it is. Where no value needs more
-    than a look, they are a view of the source; else they are made once.
+    `source` are the columns of the source table and their types. A column that is missing there gives NULL; a value
+    that has the type already is taken as it is. Where no value needs more than a look, they are a view of the source;
+    else they are made once.
     """
     columns = {name.lower(): name for name in source}
     originals = exp.select(quoted(ROW)).from_(aliased(SOURCE, "source"))
@@ -50,7 +47,8 @@ def type_values(
     is_light = True
     for index, each in enumerate(contract.properties):
         name = columns.get(each.source.lower())
-        is_taken = name is not None and _is_taken(each, (kinds or {}).get(name, ""))
+        is_text = name is None or source[name] == _TEXT
+        is_taken = name is not None and _is_taken(each, source[name])
         originals = originals.select(exp.alias_(_original(each, columns, tables), _original_column(index), quoted=True))
         if name is not None and is_taken:
             raw = exp.column(name, table="source", quoted=True)
@@ -62,10 +60,10 @@ def type_values(
         elif _is_plain(each):
             texts = texts.select(quoted(_original_column(index)))
             typed = _without_blanks(quoted(_original_column(index)))
-            is_light = is_light and (name is None or source[name])
+            is_light = is_light and is_text
         else:
             texts = texts.select(*_cleaned(each, index, columns))
-            computed = each.transform_logic is not None or (name is not None and not source[name])
+            computed = each.transform_logic is not None or not is_text
             typed = _taken(each, index) if is_taken else _typed(each, index, computed)
             is_light = False
         values = values.select(exp.alias_(typed, each.name, quoted=True))
@@ -95,13 +93,14 @@ def _is_plain(each: Property) -> bool:
 
 
 def _without_blanks(text: exp.Expr) -> exp.Expr:
-    """Return the text, and NULL for one of blanks: only a text that begins with one is looked through."""
-    first = exp.In(
-        this=exp.Anonymous(this="unicode", expressions=[text.copy()]),
-        expressions=[exp.Literal.number(point) for point in _BLANK_POINTS],
-    )
+    """Return the text, and NULL for one of blanks: only a text that may begin with one is looked through."""
+    ascii_first = exp.and_(_from(text, "!"), exp.LT(this=text.copy(), expression=literal("\u00a0")))
     trimmed = exp.NEQ(this=_trimmed(text.copy()), expression=literal(""))
-    return exp.case().when(first.not_(), text).when(trimmed, text.copy())
+    return exp.case().when(exp.or_(ascii_first, _from(text, "\u00a1")), text).when(trimmed, text.copy())
+
+
+def _from(text: exp.Expr, first: str) -> exp.Expr:
+    return exp.GTE(this=text.copy(), expression=literal(first))
 
 
 def _finite(each: Property, index: int) -> exp.Expr:

@@ -36,8 +36,8 @@ _NOTE_MARK = "insert into manara_mark values (?, ?, ?, ?::timestamptz, ?)"
 
 _OWN_SCHEMA, _INCOMING = "main", "manara_incoming"
 _COLUMNS = """
-select column_name, data_type from information_schema.columns
-where lower(table_name) = lower($1) and lower(table_schema) = lower($2) order by ordinal_position
+select column_name, data_type from duckdb_columns()
+where lower(table_name) = lower($1) and lower(schema_name) = lower($2) order by column_index
 """
 _TABLES = "select table_name from information_schema.tables where lower(table_schema) = lower($1)"
 
