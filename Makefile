@@ -7,7 +7,7 @@ K ?=
 export PYTHONDONTWRITEBYTECODE := # tests start hundreds of processes: none should compile everything anew
 
 .DEFAULT_GOAL := help
-.PHONY: help dev peers demo test test-az torture check fix lint types bench docs serve lock clean
+.PHONY: help dev peers demo test test-az test-spark torture check fix lint types bench docs serve lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ tests/peers/az/.ready: requirements/az.txt
 	@tests/peers/az/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/az.txt
 	@touch $@
 
+tests/peers/spark/.ready: requirements/spark.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target tests/peers/spark -r requirements/spark.txt
+	@touch $@
+
 demo: $(READY) ## run the main job: the supply control tower on made data
 	@$(BIN)/manara demo supply
 
@@ -56,6 +60,9 @@ torture: $(READY) ## kill workers more than three hundred times, on both stores,
 
 test-az: $(READY) tests/peers/az/.ready ## run the test of az itself against the server (installs az: 370 MB)
 	@$(BIN)/pytest -rs tests/acceptance/test_az.py
+
+test-spark: $(READY) tests/peers/spark/.ready ## run the tests on Spark (installs pyspark: 650 MB; needs Java 17)
+	@PYTHONPATH=$(CURDIR)/tests/peers/spark $(BIN)/pytest -rs tests/quality/test_spark.py tests/activities/test_notebook.py
 
 check: lint types test ## what must pass before anything lands: lint, types, tests
 

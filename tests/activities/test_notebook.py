@@ -149,10 +149,29 @@ def test_without_pyspark_a_script_that_needs_it_says_what_to_install(tmp_path: P
     assert "manara[spark]" in why(run(tmp_path, DATABRICKS, Shared__load="spark.range(3).count()"))[1]
 
 
-@pytest.mark.skipif(not HAS_SPARK, reason="pyspark is not installed")
-def test_with_pyspark_a_script_has_a_session(tmp_path: Path) -> None:
-    script = "dbutils.notebook.exit(spark.range(3).count())"
-    assert value_of(run(tmp_path, DATABRICKS, Shared__load=script)) == "3"
+JUDGING = """
+from pathlib import Path
+from manara.quality.contract import read_contract
+from manara.quality.spark import judge
+
+contract = read_contract((Path(__file__).parents[3] / "contract" / "n.yaml").read_text(), "contract/n.yaml")
+with judge(spark.range(3), contract) as judged:
+    dbutils.notebook.exit(f"{judged.good.count()} of {judged.output['rowsRead']}")
+"""
+CONTRACT = """
+{apiVersion: v3.1.0, kind: DataContract, id: n, name: n, version: "1", status: active, schema: [{name: n, properties: [
+  {name: id, logicalType: integer, primaryKey: true, logicalTypeOptions: {minimum: 1}}]}]}
+"""
+
+
+@pytest.mark.skipif(not HAS_SPARK, reason="pyspark is not here: run `make test-spark`")
+@pytest.mark.parametrize(
+    ("script", "value"), [("dbutils.notebook.exit(spark.range(3).count())", "3"), (JUDGING, "2 of 3")]
+)
+def test_with_pyspark_a_script_has_a_session(tmp_path: Path, script: str, value: str) -> None:
+    (tmp_path / "contract").mkdir()
+    (tmp_path / "contract" / "n.yaml").write_text(CONTRACT)
+    assert value_of(run(tmp_path, DATABRICKS, Shared__load=script)) == value
 
 
 def test_a_run_goes_on_with_the_script_that_it_started_with(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ _TAG = re.compile(r"^# (?:%%.*\btags=\[.*[\"']parameters[\"']|PARAMETERS)", re.M
 _MAGIC = re.compile(r"^%%?(\w+)[ \t]*(.*)$")
 _PASSED_BY = frozenset({"md", "pip", "conda", "config", "configure", "matplotlib", "load_ext", "autoreload", "time"})
 _PYTHON = frozenset({"python", "pyspark"})
+_SPARK_SETTINGS = {
+    "SPARK_HOME", "SPARK_CONF_DIR", "SPARK_REMOTE", "SPARK_LOCAL_IP", "PYSPARK_PYTHON", "PYSPARK_SUBMIT_ARGS", "MASTER",
+}  # fmt: skip
 _SPARK = re.compile(r"\b(spark|sc|sqlContext)\b")
 
 
@@ -129,6 +132,8 @@ class Host:
                 from pyspark.sql import SparkSession  # noqa: PLC0415 # half a gigabyte, for those who ask for it
             except ImportError:
                 raise Unfit("pyspark is not installed: pip install 'manara[spark]'") from None
+            if not _SPARK_SETTINGS & os.environ.keys():  # nobody has set one up: it is this machine's alone
+                os.environ.update(SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=sys.executable)
             session = SparkSession.builder.appName("manara").getOrCreate()
             names.update(spark=session, sc=session.sparkContext, sqlContext=session)
         return names["spark"]

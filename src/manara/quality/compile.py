@@ -21,16 +21,25 @@ def take_rows(view: str) -> exp.Expr:
     return temporary(SOURCE, exp.select(exp.Star()).from_(exp.table_(view, quoted=True)))
 
 
-def judge(contract: Contract, rules: Sequence[Rule], tables: Tables, *, keys_differ: bool = False) -> exp.Expr:
+def judge(
+    contract: Contract,
+    rules: Sequence[Rule],
+    tables: Tables,
+    *,
+    keys_differ: bool = False,
+    firsts_given: bool = False,
+) -> exp.Expr:
     """Return the statement that keeps the rows with a fault: their number, whether refused, and their faults.
 
-    Where it is known that all `keys_differ`, nobody looks for those that stand twice.
+    Where it is known that all `keys_differ`, nobody looks for those that stand twice. Where `firsts_given`, the source
+    says of each row which is the first with the same key or value, in columns with the names of `same_values`.
     """
     flags = [f"__broken_{index}" for index in range(len(rules))]
     flagged = exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier(ALIAS)))
     for flag, rule in zip(flags, rules, strict=True):
         flagged.select(exp.alias_(tables.at_home(rule.condition), flag, quoted=True), copy=False)
-    flagged.from_(_with_firsts(contract, keys_differ).subquery(ALIAS), copy=False)
+    firsts = _given_firsts(contract) if firsts_given else _with_firsts(contract, keys_differ)
+    flagged.from_(firsts.subquery(ALIAS), copy=False)
     errors = [quoted(flag) for flag, rule in zip(flags, rules, strict=True) if rule.severity == "error"]
     refused = exp.func("coalesce", exp.or_(exp.false(), *errors), exp.false())
     faults = exp.Array(
@@ -132,14 +141,26 @@ def columns_read(contract: Contract, table: str) -> set[str] | None:
     return {to.column.lower() for to in references if to.table.lower() == table}
 
 
+def same_values(contract: Contract) -> dict[str, list[str]]:
+    """Return what no two rows may share: the properties, by the column with the first row that has the same values."""
+    groups = {FIRST_OF_KEY: [key.name for key in contract.keys]}
+    for index, each in enumerate(contract.properties):
+        if each.unique and not each.primary_key:
+            groups[first_of_value(index)] = [each.name]
+    return groups
+
+
+def _given_firsts(contract: Contract) -> exp.Select:
+    """Return the typed rows, with the first rows of their keys and unique values as the source gives them."""
+    firsts = (exp.column(first, table="source", quoted=True) for first in same_values(contract))
+    rows = exp.select("typed.*", *firsts).from_(aliased(VALUES, "typed"))
+    return rows.join(aliased(SOURCE, "source"), on=equal(ROW, "typed", "source"))
+
+
 def _with_firsts(contract: Contract, keys_differ: bool) -> exp.Select:
     """Return the typed rows, with the first row of the same key or unique value where others have it too."""
     rows = exp.select("typed.*").from_(aliased(VALUES, "typed"))
-    groups = [(FIRST_OF_KEY, [key.name for key in contract.keys])]
-    for index, each in enumerate(contract.properties):
-        if each.unique and not each.primary_key:
-            groups.append((first_of_value(index), [each.name]))
-    for first, names in groups:
+    for first, names in same_values(contract).items():
         if keys_differ and first == FIRST_OF_KEY:
             rows = rows.select(exp.alias_(as_type(exp.null(), "BIGINT"), first, quoted=True))
             continue

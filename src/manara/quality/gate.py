@@ -21,8 +21,7 @@ from manara.quality.rules import ROW, Rule, rules_of, storable_rules
 from manara.quality.statements import creations, source_payloads
 from manara.quality.tables import SOURCE, Tables
 from manara.quality.trees import DUCKDB, POSTGRES, sql
-from manara.quality.values import sources_of, type_values
-from manara.registry import near
+from manara.quality.values import check_source, type_values
 from manara.table.rows import DUCKDB_BYTES, DUCKDB_ROWS, in_pieces, with_numbers
 
 _VIEW = "__gate_rows"
@@ -81,7 +80,7 @@ def _passed(passage: Passage, rows: pa.RecordBatchReader, report: Callable[[Mapp
     contract = passage.contract
     rows_read, keys_differ = _take(passage, rows, report)
     source = _source_columns(passage.bench)
-    _check_source(contract, source, passage.notes["origin"])
+    check_source(contract, source, passage.notes["origin"])
     corrected = _apply_fixes(passage, source)
     rules = judge_rows(passage, source, keys_differ=keys_differ and not corrected)
     checks = measures.measure(passage.bench, contract, rows_read, passage.tables) + _unusual(passage, rows_read)
@@ -175,18 +174,6 @@ def _source_columns(bench: ArrowTransaction) -> dict[str, str]:
     return {name: kind for name, kind in kinds.items() if name != ROW}
 
 
-def _check_source(contract: Contract, source: Mapping[str, str], origin: str) -> None:
-    present = {name.lower() for name in source}
-    for each in contract.properties:
-        for name in sources_of(each) if each.is_mandatory else []:
-            if name.lower() not in present:
-                raise WrongDefinition(
-                    f"The source has no column '{name}', which the required property '{each.name}' comes from.",
-                    where=f"{origin}, contract '{contract.title}'",
-                    advice=near(name, source),
-                )
-
-
 def _unusual(passage: Passage, rows: int) -> list[measures.Check]:
     """Hold the numbers of the load against the history of its table, and add them to it."""
     measured = anomaly.measure(passage.bench, passage.contract, rows)
@@ -216,11 +203,7 @@ def _scored(passage: Passage, rules: Sequence[Rule], checks: Sequence[measures.C
             "note_check", table=table, name=check.name, dimension=check.dimension, severity=check.severity,
             value=check.value, holds=check.holds, reason=check.reason,
         )  # fmt: skip
-    return {
-        "score": whole,
-        "dimensions": {each.dimension: each.score for each in scores},
-        "checks": [{"name": check.name, "value": check.value, "holds": check.holds} for check in checks],
-    }
+    return measures.told(scores, checks)
 
 
 def _stopped(passage: Passage, rows_read: int, stops: Sequence[measures.Check]) -> Counts:

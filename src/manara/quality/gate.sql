@@ -96,6 +96,15 @@ FROM __gate_judged AS judged
 JOIN __gate_source AS source ON source.__row = judged.__row
 WHERE judged.refused;
 
+-- name: judged_rows
+-- All rows with their values and what was found, for an engine that takes them on; run where they were judged.
+SELECT
+  {columns}, coalesce(judged.refused, false) AS __refused, judged.faults AS __faults,
+  CASE WHEN judged.refused THEN CAST({payload} AS VARCHAR) END AS __payload
+FROM __gate_values AS typed
+JOIN __gate_source AS source ON source.__row = typed.__row
+LEFT JOIN __gate_judged AS judged ON judged.__row = typed.__row;
+
 -- name: found_faults
 -- Each fault of each row; run where they were judged.
 CREATE TEMPORARY VIEW __gate_findings AS

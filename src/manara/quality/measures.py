@@ -8,9 +8,8 @@ from typing import Any
 from sqlglot import exp
 
 from manara import clock
-from manara.plugin.connection import ArrowTransaction
 from manara.quality.odcs import Contract, Dimension, Property, Quality, Severity
-from manara.quality.query import number_of
+from manara.quality.query import Answers, number_of
 from manara.quality.rules import SQL_TYPES, Rule, sql_literal
 from manara.quality.tables import JUDGED, VALUES, Tables
 from manara.quality.trees import quoted, sql, try_type
@@ -68,7 +67,7 @@ class Score:
     score: float
 
 
-def measure(transaction: ArrowTransaction, contract: Contract, rows: int, tables: Tables) -> list[Check]:
+def measure(transaction: Answers, contract: Contract, rows: int, tables: Tables) -> list[Check]:
     """Return all that the contract wants measured of the judged rows; `rows` is how many they are."""
     checks = [
         _check(transaction, rule, each, rows, tables)
@@ -81,7 +80,7 @@ def measure(transaction: ArrowTransaction, contract: Contract, rows: int, tables
     return checks + _refused(transaction, contract, rows)
 
 
-def score(transaction: ArrowTransaction, rules: Sequence[Rule], checks: Sequence[Check], rows: int) -> list[Score]:
+def score(transaction: Answers, rules: Sequence[Rule], checks: Sequence[Check], rows: int) -> list[Score]:
     """Return the score of each of the six dimensions that has a rule, from 0 to 1.
 
     It is the mean of the share of rows that break no rule of the dimension, and of the dimension's checks, which are 1
@@ -106,7 +105,16 @@ def total(scores: Sequence[Score]) -> float | None:
     return round(sum(each.score for each in scores) / len(scores), 6) if scores else None
 
 
-def _check(transaction: ArrowTransaction, rule: Quality, each: Property | None, rows: int, tables: Tables) -> Check:
+def told(scores: Sequence[Score], checks: Sequence[Check]) -> dict[str, Any]:
+    """Return scores and checks as an output has them."""
+    return {
+        "score": total(scores),
+        "dimensions": {each.dimension: each.score for each in scores},
+        "checks": [{"name": check.name, "value": check.value, "holds": check.holds} for check in checks],
+    }
+
+
+def _check(transaction: Answers, rule: Quality, each: Property | None, rows: int, tables: Tables) -> Check:
     if rule.type == "sql":
         return _asked(transaction, rule, each, tables)
     metric = str(rule.metric)
@@ -123,7 +131,7 @@ def _check(transaction: ArrowTransaction, rule: Quality, each: Property | None, 
     )  # fmt: skip
 
 
-def _asked(transaction: ArrowTransaction, rule: Quality, each: Property | None, tables: Tables) -> Check:
+def _asked(transaction: Answers, rule: Quality, each: Property | None, tables: Tables) -> Check:
     """Return whether the number that the rule's query gives is as it must be; no number is not."""
     value = number_of(transaction, rule, each, tables)
     broken = [f"{key} {bound}" for key, bound in rule.bounds.items() if value is None or not BOUNDS[key](value, bound)]
@@ -134,7 +142,7 @@ def _asked(transaction: ArrowTransaction, rule: Quality, each: Property | None, 
     )  # fmt: skip
 
 
-def _count(transaction: ArrowTransaction, metric: str, rule: Quality, each: Property | None) -> int:
+def _count(transaction: Answers, metric: str, rule: Quality, each: Property | None) -> int:
     if each is None:
         return 0
     column = quoted(each.name)
@@ -150,7 +158,7 @@ def _count(transaction: ArrowTransaction, metric: str, rule: Quality, each: Prop
     return int(transaction.query(sql(query)).read_all().to_pylist()[0]["n"])
 
 
-def _fresh(transaction: ArrowTransaction, contract: Contract) -> list[Check]:
+def _fresh(transaction: Answers, contract: Contract) -> list[Check]:
     """Return whether the newest value of each column with a latency is young enough."""
     columns = {each.name.lower(): each for each in contract.properties}
     checks = []
@@ -176,7 +184,7 @@ def _fresh(transaction: ArrowTransaction, contract: Contract) -> list[Check]:
     return checks
 
 
-def _refused(transaction: ArrowTransaction, contract: Contract, rows: int) -> list[Check]:
+def _refused(transaction: Answers, contract: Contract, rows: int) -> list[Check]:
     """Return whether no more rows are refused than the contract allows."""
     most = contract.table.custom(REFUSED_SHARE)
     if most is None or not rows:
@@ -193,7 +201,7 @@ def _refused(transaction: ArrowTransaction, contract: Contract, rows: int) -> li
     ]  # fmt: skip
 
 
-def _broken(transaction: ArrowTransaction) -> dict[str, int]:
+def _broken(transaction: Answers) -> dict[str, int]:
     """Return how many rows break a rule of each of the six dimensions."""
     query = (
         "SELECT dimension, count(*) AS n FROM "  # noqa: S608

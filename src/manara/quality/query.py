@@ -3,11 +3,12 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import Protocol
 
+import pyarrow as pa
 from sqlglot import exp
 
 from manara.errors import ManaraError, WrongDefinition
-from manara.plugin.connection import ArrowTransaction
 from manara.quality.expression import read_expression
 from manara.quality.odcs import Contract, Property, Quality
 from manara.quality.tables import VALUES, Tables
@@ -16,6 +17,13 @@ from manara.quality.trees import quoted, sql
 _PLACE = re.compile(r"\$?\{([A-Za-z]\w*)\}")
 _OBJECT, _PROPERTY = ("object", "table"), ("property", "column")
 _ADVICE = "Write one query that gives one number, such as SELECT count(*) FROM {object} WHERE {property} < 0."
+
+
+class Answers(Protocol):
+    """What answers queries about the judged rows, in DuckDB's SQL: the bench, or Spark."""
+
+    def query(self, statement: str) -> pa.RecordBatchReader:
+        """Return the rows of a query."""
 
 
 def read_query(rule: Quality, each: Property | None) -> exp.Expr:
@@ -49,7 +57,7 @@ def queries_of(contract: Contract) -> Sequence[tuple[str, exp.Expr]]:
     return [(str(rule.id), read_query(rule, each)) for rule, each in found if rule.type == "sql"]
 
 
-def number_of(transaction: ArrowTransaction, rule: Quality, each: Property | None, tables: Tables) -> float | None:
+def number_of(transaction: Answers, rule: Quality, each: Property | None, tables: Tables) -> float | None:
     """Return the number that the rule's query gives; None where it gives none (NULL, NaN, infinity).
 
     Raises WrongDefinition where it gives what is no number, or cannot be run.

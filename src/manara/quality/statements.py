@@ -2,7 +2,7 @@
 
 import importlib.resources
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 
 import sqlglot
@@ -43,6 +43,12 @@ def refused_rows(contract: str, origin: str, source: Mapping[str, str]) -> str:
     """Return the statement for the view of the refused rows, each whole, with the rules that refused it."""
     told = {"contract": literal(contract), "origin": literal(origin), "payload": _payload(source)}
     return _statements()["refused_rows"].format_map({name: sql(value) for name, value in told.items()})
+
+
+def judged_rows(columns: Iterable[str], source: Mapping[str, str]) -> str:
+    """Return the query for all rows: their values in these columns, whether refused, their faults and payloads."""
+    told = ", ".join(sql(exp.column(name, table="typed", quoted=True)) for name in columns)
+    return _statements()["judged_rows"].format(columns=told, payload=sql(_payload(source)))
 
 
 def found_faults() -> str:

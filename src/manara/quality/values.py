@@ -1,14 +1,16 @@
 """Texts into values: the columns of a source into those of the contract, with their types."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlglot import exp
 
+from manara.errors import WrongDefinition
 from manara.quality.expression import columns_of, has_query, read_expression
 from manara.quality.odcs import Contract, Property
 from manara.quality.rules import ROW, SQL_TYPES, keeps_text, text_column
 from manara.quality.tables import SOURCE, TYPED, VALUES, Tables
 from manara.quality.trees import aliased, as_type, attempt, literal, quoted, temporary, try_type, unboxed, view
+from manara.registry import near
 
 _BLANKS = " \t\r\n\u00a0"
 _WHOLE = r"[+-]?\d+(\.0*)?"
@@ -114,6 +116,19 @@ def _finite(each: Property, index: int) -> exp.Expr:
 def _taken(each: Property, index: int) -> exp.Expr:
     """Return a value that has its type already; NULL where its text counts as missing, or where it is no number."""
     return exp.case().when(quoted(text_column(index)).is_(exp.null()).not_(), _finite(each, index))
+
+
+def check_source(contract: Contract, source: Iterable[str], origin: str) -> None:
+    """Raise WrongDefinition where the source lacks a column that a required property comes from."""
+    present = {name.lower() for name in source}
+    for each in contract.properties:
+        for name in sources_of(each) if each.is_mandatory else []:
+            if name.lower() not in present:
+                raise WrongDefinition(
+                    f"The source has no column '{name}', which the required property '{each.name}' comes from.",
+                    where=f"{origin}, contract '{contract.title}'",
+                    advice=near(name, source),
+                )
 
 
 def sources_of(each: Property) -> list[str]:
