@@ -1,7 +1,9 @@
 """Values from one type to another: fast where a value is certain to fit, by DuckDB where that has to be found out."""
 
+import contextlib
 import functools
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -13,6 +15,7 @@ from sqlglot import exp
 
 from manara.errors import WrongDefinition
 from manara.table.cast import does_not_fit, may_fit, safe_cast
+from manara.table.rows import all_but
 
 Array: TypeAlias = "pa.Array[Any]"
 """The values of one column in one batch."""
@@ -173,16 +176,26 @@ class Conversion:
     def __call__(self, column: Array) -> tuple[Array, Misfits | None]:
         if self._quick is None:
             return self._slowly(column)
-        try:
-            if _only_of(column, self._quick.letters):
-                return self._quick.cast(column, self.arrow), None
-        except pa.ArrowInvalid:
-            pass
+        odd = _odd_places(column, self._quick.letters)
+        if odd is not None:
+            with contextlib.suppress(pa.ArrowInvalid):
+                return self._but_for(column, self._quick, odd)
         return self._in_halves(column, self._quick)
 
     def misfit(self, text: object, column: str) -> str:
         """Return the reason why a row with this value in the column is refused."""
         return f"'{text}' in the column '{column}' is no {self.sql_type}"
+
+    def _but_for(self, column: Array, quick: "Quick", odd: Misfits) -> tuple[Array, Misfits | None]:
+        """Convert all values but the few odd ones the fast way, and look at these."""
+        if not odd:
+            return quick.cast(column, self.arrow), None
+        rest = all_but(odd, len(column))
+        known = quick.cast(pc.if_else(rest, column, pa.scalar(None, column.type)), self.arrow)
+        found, misfits = self._doubted(column.take(pa.array(odd)))
+        if misfits is None or len(misfits) < len(odd):
+            known = pc.replace_with_mask(known, pc.invert(rest), found)
+        return known, misfits and [odd[at] for at in misfits]
 
     def _in_halves(self, column: Array, quick: "Quick") -> tuple[Array, Misfits | None]:
         """Convert the values that certainly fit the fast way, and ask DuckDB about the others only."""
@@ -323,14 +336,27 @@ def _number_of(value: exp.Expression, kind: pa.DataType, sql_type: str, settings
     return exp.Case(ifs=words, default=number)
 
 
-def _only_of(column: Array, letters: bytes) -> bool:
-    """Return whether the column's bytes are all among the letters."""
+def _odd_places(column: Array, letters: bytes) -> Misfits | None:
+    """Return the places of the values with a byte that is not among the letters; None where they are many."""
     offsets, data = column.buffers()[1:3]
     if data is None or offsets is None or not len(column):
-        return True
-    ends = memoryview(offsets).cast("i")
-    used = memoryview(data)[ends[column.offset] : ends[column.offset + len(column)]]
-    return not bytes(used).translate(None, letters)
+        return []
+    ends = memoryview(offsets).cast("i")[column.offset : column.offset + len(column) + 1]
+    odd = bytes(memoryview(data)[ends[0] : ends[-1]]).translate(_odd_bytes(letters))
+    places: Misfits = []
+    at = odd.find(1)
+    while at >= 0:
+        if len(places) == _FEW:
+            return None
+        places.append(bisect_right(ends, ends[0] + at) - 1)
+        at = odd.find(1, ends[places[-1] + 1] - ends[0])
+    return places
+
+
+@functools.cache
+def _odd_bytes(letters: bytes) -> bytes:
+    """Return what `bytes.translate` makes 1 of each byte by that is not among the letters, and else 0."""
+    return bytes(byte not in letters for byte in range(256))
 
 
 def _like(pattern: str) -> Callable[[Array], Array]:

@@ -17,11 +17,19 @@ _PIECES_PAY = 100
 def without_rows(batch: pa.RecordBatch, bad: Sequence[int]) -> pa.RecordBatch:
     """Return the batch without the rows at these places, in order."""
     if len(bad) > batch.num_rows // _PIECES_PAY:
-        return batch.filter(_all_but(bad, batch.num_rows))
+        return batch.filter(all_but(bad, batch.num_rows))
     # Whole stretches are put together faster than rows are picked one by one.
     edges = itertools.pairwise([-1, *bad, batch.num_rows])
     stretches = [batch.slice(low + 1, high - low - 1) for low, high in edges if high - low > 1]
     return _joined(stretches) if stretches else batch.slice(0, 0)
+
+
+def all_but(bad: Sequence[int], count: int) -> "pa.Array[Any]":
+    """Return the mask of `count` values that leaves the bad ones out."""
+    kept = bytearray(b"\x01") * count
+    for at in bad:
+        kept[at] = 0
+    return pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(bytes(kept))]).cast(pa.bool_())
 
 
 def in_pieces(batches: Iterable[pa.RecordBatch], rows: int, size_bytes: int) -> Iterator[pa.RecordBatch]:
@@ -58,11 +66,3 @@ def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         return batches[0]
     found: pa.RecordBatch = pa.concat_batches(batches)  # type: ignore[attr-defined] # its stubs are older
     return found
-
-
-def _all_but(bad: Sequence[int], count: int) -> "pa.Array[Any]":
-    """Return the mask of `count` rows that leaves the bad ones out."""
-    kept = bytearray(b"\x01") * count
-    for at in bad:
-        kept[at] = 0
-    return pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(bytes(kept))]).cast(pa.bool_())
