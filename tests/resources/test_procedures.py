@@ -51,7 +51,7 @@ SINK = {
 def test_a_procedure_without_its_script_is_told_before_the_run(tmp_path: Path, activity: dict[str, Any]) -> None:
     _factory(tmp_path, activity)
     told = [str(fault) for fault in check(read_factory(tmp_path), known())]
-    assert any("Write local/procedure/dbo.Load.sql." in fault for fault in told), told
+    assert any("Write local/procedure/dbo.Load.sql: SQL Server" in fault for fault in told), told
     (tmp_path / "local/procedure").mkdir()
     (tmp_path / "local/procedure/dbo.Load.sql").write_text("select 1")
     assert not any("procedure" in str(fault) for fault in check(read_factory(tmp_path), known()))
@@ -85,7 +85,7 @@ def test_a_procedure_of_a_pool_runs_on_the_linked_service_of_its_name(tmp_path: 
     pool = {"name": "Dedicated", "properties": {"type": "DuckDB", "typeProperties": {"path": "w.duckdb"}}}
     (tmp_path / "local/linkedService/Dedicated.json").write_text(json.dumps(pool))
     told = [str(fault) for fault in check(read_factory(tmp_path), known())]
-    assert any("Write local/procedure/dbo.Load.sql." in fault for fault in told), told
+    assert any("Write local/procedure/dbo.Load.sql: SQL Server" in fault for fault in told), told
     (tmp_path / "local/procedure").mkdir()
     (tmp_path / "local/procedure/dbo.Load.sql").write_text("create table loaded as select 1 as n")
     run = Factory.open(tmp_path, tmp_path).run("P", real=["A"])

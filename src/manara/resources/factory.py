@@ -234,7 +234,7 @@ def missing_procedure(factory: Factory, activity: Activity) -> tuple[str, str, s
         keys = {whole, whole.rpartition(".")[2], f"dbo.{whole}"}
         if kind in NO_PROCEDURES and not any((PROCEDURES, f"{key}.sql") in factory.texts for key in keys):
             told = f"No script answers the stored procedure '{shown(whole)}' on this machine."
-            return path, told, f"Write {PROCEDURES}/{shown(whole)}.sql."
+            return path, told, f"Write {PROCEDURES}/{shown(whole)}.sql: SQL Server's own CREATE PROCEDURE will do."
     return None
 
 

@@ -9,14 +9,16 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from manara.table.tsql_catalog import object_id, with_catalog
+from manara.table.tsql_changes import changed
 from manara.table.tsql_convert import as_text, from_text, is_text, style_of
 from manara.table.tsql_differs import refuse_what_differs
 from manara.table.tsql_json import with_json
-from manara.table.tsql_names import spelt
+from manara.table.tsql_names import by_its_table, spelt
 from manara.table.tsql_numbers import cut, part_of, rounded, stored, with_bits
+from manara.table.tsql_output import plain_returning
 from manara.table.tsql_parts import refuse
 from manara.table.tsql_pattern import as_regex, has_brackets
-from manara.table.tsql_statements import joined, plain_constraint, say_recursive, unqualified
+from manara.table.tsql_statements import plain_constraint, say_recursive, unqualified
 from manara.table.tsql_types import Types, sort_of
 
 
@@ -63,7 +65,7 @@ class _Translation:
         tree = with_json(tree.copy(), self._to)
         refuse_what_differs(tree, self._text, self._to)
         say_recursive(tree)
-        tree = joined(tree, self._text)
+        tree = changed(tree, self._text, self._to)
         known = self._known(tree)
         self._types = Types(known, self._values)
         aliases = {node.alias.lower(): self._types.of(node.this) for node in tree.find_all(exp.Alias)}
@@ -135,10 +137,11 @@ class _Translation:
     def _changes(self) -> tuple[tuple[Any, Callable[[Any], exp.Expression]], ...]:
         return (
             (exp.Table, self._called),
+            (exp.Column, by_its_table),
             (exp.Parameter, self._variable),
             (exp.Convert, self._converted),
             (exp.Update, unqualified),
-            (exp.Returning, _plain_returning),
+            (exp.Returning, plain_returning),
             (exp.Escape, self._escaped),
             (exp.Like, self._like),
             (exp.CurrentTimestamp, lambda _node: self._now()),
@@ -475,13 +478,6 @@ def _from_the_first_day(node: exp.DateAdd) -> exp.Expression:
     """Return DATEADD with the day that a number means where a date stands: 0 is 1900-01-01."""
     if isinstance(node.this, exp.Literal) and not node.this.is_string and node.this.name == "0":
         node.set("this", exp.cast(exp.Literal.string("1900-01-01"), "timestamp"))
-    return node
-
-
-def _plain_returning(node: exp.Returning) -> exp.Returning:
-    """Return the columns that an INSERT gives without the name that T-SQL has for the new rows."""
-    for column in node.find_all(exp.Column):
-        column.set("table", None)
     return node
 
 

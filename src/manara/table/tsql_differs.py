@@ -1,7 +1,7 @@
 """What T-SQL means by itself alone: the other database would take it for something else, so that it is refused."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlglot import exp
@@ -33,8 +33,6 @@ _TIES = re.compile(r"\btop\b\s*\(?[^\s,)]+\)?\s*(percent|with\s+ties)\b", re.IGN
 
 def refuse_what_differs(tree: exp.Expression, text: str, to: str) -> None:
     """Raise WrongDefinition, with the statement and what is at fault, for what the dialect `to` would misunderstand."""
-    if re.match(r"\s*(delete|update|insert)\s+top\b", text, re.IGNORECASE):
-        refuse(text, "TOP in a change")
     if _TIES.search(text) and tree.find(exp.Limit, exp.Fetch):
         refuse(text, "TOP with PERCENT or TIES")
     for node in tree.walk():
@@ -78,10 +76,13 @@ def _odd_cast(node: Any, to: str) -> str:
 
 
 def _odd_output(node: exp.Returning) -> str:
-    """Only an INSERT that gives its new rows means the same there."""
-    is_plain = isinstance(node.parent, exp.Insert) and not node.args.get("into")
-    columns = [column.table.lower() for column in node.find_all(exp.Column)]
-    return "" if is_plain and columns and set(columns) == {"inserted"} else "OUTPUT"
+    """New rows can be put out, and deleted ones; what rows were before an UPDATE is not known any more."""
+    known = _PUT_OUT.get(type(node.parent), "")
+    columns = {column.table.lower() for column in node.find_all(exp.Column)}
+    return "" if known and columns <= {known} else "an OUTPUT of what is not known then"
+
+
+_PUT_OUT: Mapping[Any, str] = {exp.Insert: "inserted", exp.Update: "inserted", exp.Delete: "deleted"}
 
 
 _DIFFERS: tuple[tuple[Any, Callable[[Any, str], str]], ...] = (

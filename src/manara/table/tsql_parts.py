@@ -22,10 +22,6 @@ _NOT_HERE = {
     "GRANT": "rights",
     "REVOKE": "rights",
     "DENY": "rights",
-    "OPEN": "a cursor",
-    "CLOSE": "a cursor",
-    "FETCH": "a cursor",
-    "DEALLOCATE": "a cursor",
     "SAVE": "a savepoint",
     "GOTO": "a jump",
     "WAITFOR": "a wait",
@@ -246,7 +242,7 @@ class _Reader:
                     break
                 elif verb == "WITH" and word in _VERBS:
                     verb, seen = word, set()
-                elif word in _STARTERS or word in {"VALUES", "DEFAULT"}:
+                elif word in _STARTERS or word in {"VALUES", "DEFAULT", "WITH"}:
                     seen.add(word)
             self._at += 1
         return Plain(word=verb, text=self._between(start, self._at))
@@ -268,9 +264,14 @@ class _Reader:
         before = self._word(self._at - 1)
         if word in _VERBS and verb == "WITH":
             return True
+        if word in {"OPEN", "CLOSE"}:  # these may be names of columns
+            follows = self._tokens[self._at + 1].token_type.name if self._at + 1 < len(self._tokens) else ""
+            return before in {",", "SELECT", "BY", "AS"} or follows not in {"VAR", "IDENTIFIER", "PARAMETER", "GLOBAL"}
         if word == "SELECT":
             has_source = bool(seen & {"SELECT", "VALUES", "EXEC", "EXECUTE", "DEFAULT"})
-            return before in {"UNION", "ALL", "EXCEPT", "INTERSECT", "AS"} or (verb == "INSERT" and not has_source)
+            is_of_cursor = verb in {"DECLARE", "SET"} and (before == "FOR" or ("WITH" in seen and not has_source))
+            goes_on = before in {"UNION", "ALL", "EXCEPT", "INTERSECT", "AS"}
+            return goes_on or is_of_cursor or (verb == "INSERT" and not has_source)
         if word in {"INSERT", "UPDATE", "DELETE"}:
             return before in {"THEN", "ON", "FOR"}
         if word == "SET":
@@ -280,7 +281,7 @@ class _Reader:
         if word in {"DROP", "ALTER"}:
             return verb == "ALTER" or before == "OR"
         if word == "FETCH":
-            return verb == "SELECT"
+            return before in {"ROW", "ROWS"}
         return word == "IF" and verb in {"DROP", "ALTER", "CREATE"} and before in _OBJECTS
 
     def _between(self, start: int, end: int) -> str:

@@ -3,18 +3,19 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import sqlglot
 from sqlglot import exp
 
 from manara.errors import ManaraError, WrongDefinition
-from manara.table.runner import Values
 from manara.table.tsql import sequences, translated
+from manara.table.tsql_calls import call, fill, insert_from_call
+from manara.table.tsql_cursor import DECLARES, Cursor, declare_cursor, fetch, use_cursor, with_status
+from manara.table.tsql_output import Output, output_of
 from manara.table.tsql_parts import If, Part, Plain, Try, While, parts, refuse
 from manara.table.tsql_read import tree_of
-from manara.table.tsql_session import Raised, Scratch, fitted, stated
+from manara.table.tsql_session import Raised, Scratch, stated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,9 +35,6 @@ _INSERTS_CALL = re.compile(
     r"insert\s+(?:into\s+)?(?P<into>[^\s(]+(?:\s*\([^)]*\))?)(?:\s+|(?<=\)))(?P<call>exec(?:ute)?\b.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_MADE = re.compile(r"exec(?:ute)?\s*\((.*)\)\s*;?", re.IGNORECASE | re.DOTALL)
-"""EXEC with a text in parentheses, not a procedure."""
-DEEPEST = 32
 _NO_ERROR = 10
 """RAISERROR with such a severity only tells something."""
 _IN_TABLE = (
@@ -67,13 +65,14 @@ class Program:
     """What a batch in T-SQL does, and what it knows while it does it.
 
     `tables` are the tables that its table variables and table parameters stand for, `kinds` the types of the other
-    variables, all by their names in small letters. `number` is that of the last new row, asked for where it
-    `wants_number`.
+    variables, all by their names in small letters, as are the `cursors`. `number` is that of the last new row, asked
+    for where it `wants_number`.
     """
 
     batch: "Batch"
     tables: dict[str, exp.Identifier] = field(default_factory=dict)
     kinds: dict[str, exp.DataType] = field(default_factory=dict)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
     wants_number: bool = False
     number: int | None = None
     is_ended: bool = False
@@ -146,7 +145,7 @@ class Program:
 
     def _holds(self, condition: str) -> bool:
         text = f"SELECT CASE WHEN {condition} THEN 1 ELSE 0 END"
-        holds = bool(self._value(tree_of(text), text) == 1)
+        holds = bool(self.value(tree_of(text), text) == 1)
         self.batch.changed = 0
         return holds
 
@@ -159,24 +158,39 @@ class Program:
             more = 1 if _OPENS.fullmatch(text) else -1
             self.batch.session.opened = max(self.batch.session.opened + more, 0)
             self.batch.changed = 0
+        elif found := DECLARES.fullmatch(text):
+            declare_cursor(self, found)
         elif does:
             does(self, part)
         elif found := _STEPS.fullmatch(text):
             stepped = f"SET {found[1]} = {found[1]} {found[2]} ({found[3].rstrip(';')})"
-            self._run_tree(tree_of(stepped), stepped)
+            self.run_tree(tree_of(stepped), stepped)
         elif found := _INSERTS_CALL.fullmatch(text):
-            self._insert_from_call(found["into"], found["call"], text)
+            insert_from_call(self, found["into"], found["call"], text)
+        elif output := output_of(text, part.word):
+            self._put_out(output, text)
         else:
-            self._run_tree(tree_of(part.text), part.text)
+            self.run_tree(tree_of(part.text), part.text)
+
+    def _put_out(self, output: Output, text: str) -> None:
+        """Run a statement that puts out what it changes: as rows, or into a table."""
+        tree = output.tree()
+        if not output.into or self.batch.session.is_broken:
+            self.run_tree(tree, text)
+            return
+        rows = self.rows_of(tree, text)
+        if self.wants_number and isinstance(tree, exp.Insert):
+            self.number = self._number_of(tree) or self.number
+        fill(self, output.into, [rows], text)
 
     def _print(self, part: Plain) -> None:
         told = f"SELECT {part.text[5:]}"
-        self.batch.logs.append(str(self._value(tree_of(told), told)))
+        self.batch.logs.append(str(self.value(tree_of(told), told)))
         self.batch.changed = 0
 
     def _return(self, part: Plain) -> None:
         told = part.text[6:].strip(" \t\r\n;")
-        self.batch.returned = self._value(tree_of(f"SELECT {told}"), part.text) if told else 0
+        self.batch.returned = self.value(tree_of(f"SELECT {told}"), part.text) if told else 0
         self.is_ended = True
 
     def _leave(self, part: Plain) -> None:
@@ -210,9 +224,9 @@ class Program:
 
     def _values_of(self, text: str, shown: str) -> list[Any]:
         """Return the values of the expressions of a SELECT, each by itself."""
-        return [self._value(exp.select(one.copy()), shown) for one in tree_of(text).expressions]
+        return [self.value(exp.select(one.copy()), shown) for one in tree_of(text).expressions]
 
-    def _run_tree(self, tree: exp.Expression, text: str) -> None:
+    def run_tree(self, tree: exp.Expression, text: str) -> None:
         if isinstance(tree, exp.Declare):
             self._declare(tree, text)
         elif isinstance(tree, exp.Set):
@@ -229,7 +243,7 @@ class Program:
                     kind = "temporary sequence" if "#" in name else "sequence"
                     make = f'create or replace {kind} "{name}" start {int(first)} increment {int(step)}'
                     self.batch.runner.execute(make, {})
-            self.batch.send(self._words(tree, text), _has_rows(tree))
+            self.batch.send(self.words(tree, text), _has_rows(tree))
             if _has_rows(tree):
                 self.batch.changed = -1  # whoever takes the rows knows
             if self.wants_number and isinstance(tree, exp.Insert):
@@ -241,18 +255,18 @@ class Program:
         asked = _SEQUENCE.get(self.batch.spoken)
         if asked is None or not isinstance(table, exp.Table):
             return None
-        with self._asked():
+        with self.asked():
             found = (
                 self.batch.runner.query(asked, {"name": table.name, "schema": table.db or "dbo"}).read_all().to_pylist()
             )
         if not found:
             return None
         name = exp.Literal.string(found[0]["name"]).sql(self.batch.spoken)
-        with self._asked():
+        with self.asked():
             rows = self.batch.runner.query(f"select currval({name}) as n", {}).read_all()  # it is a literal
         return int(rows.column(0)[0].as_py())
 
-    def _words(self, tree: exp.Expression, text: str) -> str:
+    def words(self, tree: exp.Expression, text: str) -> str:
         return translated(
             self._own(tree),
             text,
@@ -265,23 +279,23 @@ class Program:
 
     def _own(self, tree: exp.Expression) -> exp.Expression:
         """Return the tree with what the batch itself knows: its session, and its table variables."""
-        told = self.batch.session.answered(tree, self.number)
+        told = with_status(self.batch.session.answered(tree, self.number), self.cursors)
         for table in list(told.find_all(exp.Table)):
             if isinstance(table.this, exp.Parameter) and table.this.name.lower() in self.tables:
                 table.set("this", self.tables[table.this.name.lower()].copy())
         return told
 
     @contextmanager
-    def _asked(self) -> Iterator[None]:
+    def asked(self) -> Iterator[None]:
         with self.batch.session.asked(getattr(self.batch.runner, "attempt", None)):
             yield
 
-    def _rows_of(self, tree: exp.Expression, text: str) -> "pa.Table":
+    def rows_of(self, tree: exp.Expression, text: str) -> "pa.Table":
         """Return all rows of a query whose values the batch needs."""
         if self.batch.session.is_broken:
             return self._rows_apart(tree, text)
-        statement = self._words(tree, text)
-        with self._asked():
+        statement = self.words(tree, text)
+        with self.asked():
             return self.batch.runner.query(statement, self.batch.used(statement)).read_all()
 
     def _rows_apart(self, tree: exp.Expression, text: str) -> "pa.Table":
@@ -293,9 +307,9 @@ class Program:
         rows: pa.Table = scratch.query(statement, self.batch.used(statement)).read_all()
         return rows
 
-    def _value(self, tree: exp.Expression, text: str) -> Any:
+    def value(self, tree: exp.Expression, text: str) -> Any:
         """Return the one value of a query; None where it gives no row."""
-        rows = self._rows_of(tree, text)
+        rows = self.rows_of(tree, text)
         return rows.column(0)[rows.num_rows - 1].as_py() if rows.num_rows else None
 
     def _declare(self, tree: exp.Declare, text: str) -> None:
@@ -309,7 +323,7 @@ class Program:
                 self.batch.values[name], self.kinds[name] = None, item.args["kind"]
                 if default:
                     told = exp.select(exp.cast(default.copy(), item.args["kind"].copy()))
-                    self.batch.values[name] = self._value(told, text)
+                    self.batch.values[name] = self.value(told, text)
 
     def _declare_table(self, name: str, columns: exp.Schema) -> None:
         """Make a temporary table for a table variable; in a loop it is the same one, as in SQL Server."""
@@ -317,7 +331,7 @@ class Program:
         self.tables[name] = exp.Identifier(this=called, quoted=False, temporary=True)
         drop, make = f"DROP TABLE IF EXISTS [#{called}]", f"CREATE TABLE [#{called}] {columns.sql('tsql')}"
         for text in (drop, make):
-            self._run_tree(tree_of(text), text)
+            self.run_tree(tree_of(text), text)
 
     def _assign(self, pair: Any, text: str) -> None:
         if not isinstance(pair, exp.EQ) or not isinstance(pair.this, exp.Parameter):
@@ -325,10 +339,10 @@ class Program:
         name = pair.this.name.lower()
         if name not in self.batch.values:
             refuse(text, f"the variable @{name}, which nothing declares")
-        self.batch.values[name] = self._value(exp.select(self._as_declared(name, pair.expression)), text)
+        self.batch.values[name] = self.value(exp.select(self.as_declared(name, pair.expression)), text)
         self.batch.changed = 1
 
-    def _as_declared(self, name: str, value: exp.Expression) -> exp.Expression:
+    def as_declared(self, name: str, value: exp.Expression) -> exp.Expression:
         """Return a value as the type that its variable was declared with."""
         kind = self.kinds.get(name)
         is_known = kind is not None and kind.this not in _ODD_KINDS
@@ -341,105 +355,13 @@ class Program:
         if lost := [name for name in names if name not in self.batch.values]:
             refuse(text, f"the variable @{lost[0]}, which nothing declares")
         asked = tree.copy()
-        values = [self._as_declared(name, one.expression) for name, one in zip(names, tree.expressions, strict=True)]
+        values = [self.as_declared(name, one.expression) for name, one in zip(names, tree.expressions, strict=True)]
         asked.set("expressions", values)
-        rows = self._rows_of(asked, text)
+        rows = self.rows_of(asked, text)
         self.batch.changed = rows.num_rows
         if rows.num_rows:
             for index, name in enumerate(names):
                 self.batch.values[name] = rows.column(index)[rows.num_rows - 1].as_py()
-
-    def _call(self, part: Plain) -> None:
-        if self.batch.session.is_broken:
-            self.batch.session.left_out.append(part.text)
-            return
-        if made := _MADE.fullmatch(part.text.strip()):
-            self._run_made(self._value(tree_of(f"SELECT {made[1]}"), part.text), {}, part.text)
-            return
-        tree = tree_of(part.text)
-        if not isinstance(tree, exp.Execute) or not isinstance(tree.this, exp.Table):
-            refuse(part.text, "a call that cannot be read")
-        if tree.this.name.lower() == "sp_executesql":
-            self._call_made(tree, part.text)
-            return
-        self._call_procedure(tree, part.text)
-
-    def _insert_from_call(self, into: str, call: str, text: str) -> None:
-        """Insert the rows that a call gives: of all its result sets, as they fit the columns by their places."""
-        if self.batch.session.is_broken:
-            self.batch.session.left_out.append(text)
-            return
-        load = getattr(self.batch.runner, "load", None)
-        if load is None:
-            refuse(text, "an INSERT, where a query is only read")
-        given: list[pa.Table] = []
-        inner = replace(self.batch, rows=lambda rows: given.append(rows.read_all()))
-        Program(batch=inner, tables=self.tables, kinds=self.kinds)._call(Plain(word="EXEC", text=call))
-        target = tree_of(f"INSERT INTO {into} SELECT 1").this
-        names = [column.name for column in target.expressions] if isinstance(target, exp.Schema) else []
-        table = target.this if isinstance(target, exp.Schema) else target
-        asked = exp.select(*(exp.column(name) for name in names) if names else "*").from_(table.copy())
-        statement = self._words(asked.where("1 = 0"), text)
-        with self._asked():
-            wanted = self.batch.runner.query(statement, {}).read_all().schema
-        named = sqlglot.parse_one(statement, dialect=self.batch.spoken).find(exp.Table)
-        self.batch.changed = 0
-        for rows in given:
-            with self._asked():
-                self.batch.changed += load(named, fitted(rows, wanted, text).to_reader())
-        self.batch.count(self.batch.changed)
-
-    def _call_procedure(self, tree: exp.Execute, text: str) -> None:
-        named: dict[str, Any] = {}
-        placed: list[Any] = []
-        outputs: dict[str | int, str] = {}  # the variables, by the parameter's name or its place
-        for one in tree.expressions:
-            told = one.this if isinstance(one, exp.Alias) else one
-            given = told.expression if isinstance(told, exp.EQ) else told
-            if isinstance(one, exp.Alias):
-                outputs[told.this.name.lower() if isinstance(told, exp.EQ) else len(placed)] = given.name.lower()
-            value = self._value(exp.select(given.copy()), text)
-            if isinstance(told, exp.EQ):
-                named[told.this.name] = value
-            else:
-                placed.append(value)
-        answer = self.batch.run_procedure(".".join(piece.name for piece in tree.this.parts), named, placed)
-        if outputs and answer.written != "tsql":
-            refuse(text, "an OUTPUT parameter, which only a procedure in T-SQL can have here")
-        self.batch.changed = answer.changed
-        for where, variable in outputs.items():
-            name = answer.order[where] if isinstance(where, int) else where
-            self.batch.values[variable] = answer.values.get(name)
-        status = tree.args.get("return_status")
-        if status is not None:
-            self.batch.values[status.name.lower()] = answer.returned
-
-    def _call_made(self, tree: exp.Execute, text: str) -> None:
-        """Run the statement that sp_executesql is given, with its own parameters only."""
-        told = list(tree.expressions)
-        if any(isinstance(one, exp.Alias) for one in told):
-            refuse(text, "an OUTPUT parameter")
-        trees = [one.expression if isinstance(one, exp.EQ) else one for one in told]
-        given = [self._value(exp.select(one.copy()), text) for one in trees]
-        told_of = str(given[1]) if len(given) > 1 else ""
-        if re.search(r"\bout(put)?\b", told_of, re.IGNORECASE):
-            refuse(text, "an OUTPUT parameter")
-        declared = re.findall(r"@(\w+)", told_of)
-        named = [
-            one.this.name if isinstance(one, exp.EQ) else (declared[at : at + 1] or [""])[0]
-            for at, one in enumerate(told[2:])
-        ]
-        self._run_made(given[0] if given else None, dict(zip(named, given[2:], strict=True)), text)
-
-    def _run_made(self, made: Any, values: Values, text: str) -> None:
-        """Run a text of statements that the batch itself has put together; it does not see the batch's variables."""
-        if not isinstance(made, str):
-            refuse(text, "a statement that is made while it runs, and is no text")
-        if self.batch.depth >= DEEPEST:
-            refuse(text, f"a statement that makes statements, {DEEPEST} deep")
-        inner = replace(self.batch, values=dict(values), changed=0, depth=self.batch.depth + 1)
-        inner.run(made)
-        self.batch.changed = inner.changed
 
     def declare(self, types: Mapping[str, str]) -> None:
         """Give parameters the types that a procedure declares."""
@@ -454,12 +376,12 @@ class Program:
                 truth = str(value).lower() == "true"
                 self.batch.values[name] = int(truth) if self.batch.spoken == "postgres" else truth
             elif value is not None:
-                self.batch.values[name] = self._value(tree, text)
+                self.batch.values[name] = self.value(tree, text)
             self.kinds[name] = told
 
 
 def _has_rows(tree: exp.Expression) -> bool:
-    if isinstance(tree, exp.Insert):
+    if isinstance(tree, exp.DML):
         return tree.args.get("returning") is not None
     return isinstance(tree, exp.Query) and tree.args.get("into") is None
 
@@ -484,6 +406,10 @@ _DOES: dict[str, Callable[[Program, Plain], None]] = {
     "ROLLBACK": Program._roll_back,
     "THROW": Program._throw,
     "RAISERROR": Program._raise_error,
-    "EXEC": Program._call,
-    "EXECUTE": Program._call,
+    "OPEN": use_cursor,
+    "CLOSE": use_cursor,
+    "DEALLOCATE": use_cursor,
+    "FETCH": fetch,
+    "EXEC": call,
+    "EXECUTE": call,
 }

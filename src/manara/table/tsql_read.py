@@ -11,13 +11,18 @@ from manara.errors import WrongDefinition
 from manara.table.tsql_parts import refuse, shown
 
 _MAKES_TABLE = re.compile(r"\s*create\s+table\b", re.IGNORECASE)
+_TWO_FROMS = re.compile(r"^(\s*delete)\s+from\s+([^\s(]+)\s+from\b", re.IGNORECASE)
+_TOP = re.compile(
+    r"\s*(?P<word>insert|update|delete)\s+top\s*\((?P<count>[^()]*)\)\s*(?P<percent>percent\b)?", re.IGNORECASE
+)
 _STORAGE = {"DISTRIBUTION", "CLUSTERED", "HEAP", "PARTITION"}
 
 
 def tree_of(text: str) -> exp.Expression:
     """Return the tree of one T-SQL statement. Raises WrongDefinition where it cannot be read."""
+    plain, top = without_top(without_storage(_TWO_FROMS.sub(r"\1 \2 FROM", text)))
     try:
-        found: Any = sqlglot.parse_one(without_storage(text), dialect="tsql")
+        found: Any = sqlglot.parse_one(plain, dialect="tsql")
     except SqlglotError as error:
         advice = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200]
         raise WrongDefinition(
@@ -25,7 +30,31 @@ def tree_of(text: str) -> exp.Expression:
         ) from error
     if found is None or isinstance(found, exp.Command):
         refuse(text, f"the command {text.split(maxsplit=1)[0].upper()}")
+    if top:
+        _limit(found, tree_of(f"SELECT {top}").expressions[0], text)
     return cast("exp.Expression", found)
+
+
+def _limit(tree: Any, count: exp.Expression, text: str) -> None:
+    """Let a change take so many rows only."""
+    limited = tree.expression if isinstance(tree, exp.Insert) else tree
+    if not isinstance(limited, exp.Query | exp.Update | exp.Delete) or limited.args.get("limit"):
+        refuse(text, "TOP in a change")
+    limited.set("limit", exp.Limit(expression=count.unnest().copy()))
+
+
+def without_top(text: str) -> tuple[str, str]:
+    """Return an INSERT, UPDATE or DELETE without its TOP, and how many rows that lets through; else as it is.
+
+    >>> without_top("DELETE TOP (@n) FROM Stock")
+    ('DELETE FROM Stock', '@n')
+    """
+    found = _TOP.match(text)
+    if not found:
+        return text, ""
+    if found["percent"]:
+        refuse(text, "TOP ... PERCENT")
+    return f"{found['word']} {text[found.end() :].lstrip()}", found["count"]
 
 
 def without_storage(text: str) -> str:

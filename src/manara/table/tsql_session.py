@@ -33,14 +33,15 @@ class Raised(ManaraError):
 class Session:
     """One for a batch and all procedures that it calls.
 
-    `opened` is @@TRANCOUNT, `tries` how many TRY are around the statement. `caught` are the errors whose CATCH is at
-    work, the innermost last. Where `is_broken`, the database takes no more statements before the step ends: those of
-    a CATCH are `left_out`.
+    `opened` is @@TRANCOUNT, `fetched` @@FETCH_STATUS, `tries` how many TRY are around the statement. `caught` are the
+    errors whose CATCH is at work, the innermost last. Where `is_broken`, the database takes no more statements before
+    the step ends: those of a CATCH are `left_out`.
     """
 
     opened: int = 0
     tries: int = 0
     caught: list[ManaraError] = field(default_factory=list)
+    fetched: int = 0
     is_broken: bool = False
     is_rolled_back: bool = False
     left_out: list[str] = field(default_factory=list)
@@ -79,6 +80,8 @@ class Session:
         name = node.this.name.upper() if is_counter else node.name.upper()
         if name in {"IDENTITY", "SCOPE_IDENTITY"}:
             return exp.null() if number is None else exp.Literal.number(number)
+        if name == "FETCH_STATUS":
+            return exp.Literal.number(self.fetched)
         if name == "TRANCOUNT":
             return exp.Literal.number(self.opened)
         if name == "XACT_STATE":

@@ -63,6 +63,34 @@ BEGIN CATCH
     SELECT ERROR_MESSAGE() AS a, ERROR_SEVERITY() AS b, ERROR_STATE() AS c
 END CATCH
 """
+CURSOR = """
+DECLARE @id int, @item nvarchar(3), @told varchar(200) = '', @rows int = 0
+DECLARE [each one] CURSOR LOCAL FAST_FORWARD FOR
+    WITH low AS (SELECT Id, Item + ' vaccine' AS Item FROM Stock) SELECT Id, Item FROM low ORDER BY Id DESC
+OPEN [each one]
+FETCH NEXT FROM [each one] INTO @id, @item
+WHILE @@FETCH_STATUS = 0
+BEGIN
+    DELETE FROM Stock WHERE Id = @id
+    SET @rows += @@ROWCOUNT
+    SET @told = @told + CAST(@id AS varchar(9)) + @item + ';'
+    FETCH NEXT FROM [each one] INTO @id, @item
+END
+CLOSE [each one]
+DEALLOCATE [each one]
+SELECT @told AS told, @rows AS changed, @@FETCH_STATUS AS status
+"""
+SCROLLED = """
+DECLARE @c CURSOR, @id int, @told varchar(99) = '', @n int = 2
+SET @c = CURSOR SCROLL FOR SELECT Id FROM Stock UNION ALL SELECT 40 ORDER BY Id
+OPEN @c
+FETCH LAST FROM @c INTO @id SET @told = CONCAT(@told, @id, ' ')
+FETCH PRIOR FROM @c INTO @id SET @told = CONCAT(@told, @id, ' ')
+FETCH ABSOLUTE @n FROM @c INTO @id SET @told = CONCAT(@told, @id, ' ')
+FETCH RELATIVE -1 FROM @c INTO @id SET @told = CONCAT(@told, @id, ' ')
+FETCH PRIOR FROM @c INTO @id SET @told = CONCAT(@told, @id, ' ', @@FETCH_STATUS)
+SELECT @told AS told
+"""
 RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "a loop": (LOOP, [(1 + 2 + 4 + 5,)]),
     "a loop that changes": (BATCHES, [(3,)]),
@@ -83,6 +111,37 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "SELECT @n = Id FROM Stock SET @b = @@ROWCOUNT SELECT @n = Id FROM Stock WHERE Id > 9 SET @c = @@ROWCOUNT "
         "IF @c = 0 SELECT @a AS a, @b AS b, @c AS c, @@ROWCOUNT AS d", [(2, 3, 0, 0)],
     ),
+    "a cursor": (CURSOR, [("3MR ;2BCG;1OPV;", 3, -1)]),
+    "a cursor that scrolls": (SCROLLED, [("40 3 2 1 1 -1",)]),
+    "a cursor after an error": (
+        "DECLARE @id int DECLARE c CURSOR FOR SELECT Id FROM Stock BEGIN TRY OPEN c FETCH NEXT FROM c INTO @id "
+        "RAISERROR('no', 16, 1) END TRY BEGIN CATCH IF CURSOR_STATUS('global', 'c') >= 0 CLOSE c DEALLOCATE c "
+        "END CATCH "
+        "SELECT CURSOR_STATUS('global', 'c') AS a, @id AS b", [(-3, 1)]),
+    "a row that a cursor gives out": ("DECLARE c CURSOR FOR SELECT Id FROM Stock ORDER BY Id OPEN c FETCH c", [(1,)]),
+    "values from a statement that is made": (
+        "DECLARE @n int, @d int = 2 EXEC sp_executesql N'SELECT @out = COUNT(*) FROM Stock WHERE Id > @low', "
+        "N'@low int, @out int OUT', @d, @out = @n OUTPUT SELECT @n AS n", [(1,)]),
+    "names of a WITH in other capitals": (
+        "WITH low (Number, Item) AS (SELECT Id, Item FROM Stock) SELECT NUMBER, item FROM Low WHERE number = 2",
+        [(2, "BCG")]),
+    "deleted rows into a table variable": (
+        "DECLARE @g TABLE (Id int, Item varchar(20)) DELETE FROM Stock OUTPUT deleted.Id, deleted.Item "
+        "INTO @g (Id, Item) WHERE Id > 1 SELECT @@ROWCOUNT AS n, "
+        "(SELECT COUNT(*) FROM @g) AS g, (SELECT MAX(Item) FROM @g) AS m",
+        [(2, 2, "MR")]),
+    "deleted rows": ("DELETE s OUTPUT deleted.Id, deleted.Item AS x FROM Stock s JOIN Incoming i ON i.Id = s.Id",
+                     [(2, "BCG")]),
+    "updated rows": ("UPDATE s SET Item = i.Item OUTPUT inserted.* FROM Stock s JOIN Incoming i ON i.Id = s.Id",
+                     [(2, "BCG 20", 1.25, "2024-01-02T01:00:00")]),
+    "inserted rows into a table": (
+        "INSERT INTO Stock (Id, Item) OUTPUT inserted.Id INTO Incoming (Id) SELECT 70, 'x' "
+        "SELECT COUNT(*) AS n FROM Incoming WHERE Id = 70", [(1,)]),
+    "updated rows with a variable into a table": (
+        "CREATE TABLE #log (Id int, Told varchar(9)) DECLARE @r varchar(9) = 'run' "
+        "UPDATE Stock SET Price = 1 OUTPUT inserted.Id, @r INTO #log WHERE Id < 3 "
+        "SELECT COUNT(*) AS n, MIN(Told) AS t FROM #log", [(2, "run")]),
+    "columns called open and close": ("SELECT [close], open FROM (SELECT 1 AS open, 2 AS [close]) p", [(2, 1)]),
     "no new row": ("SELECT SCOPE_IDENTITY() AS a", [(None,)]),
     "what was inserted": (
         "CREATE TABLE Logs (Id int IDENTITY(5,1), Item varchar(10)) "
@@ -90,6 +149,48 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     ),
     "steps": ("DECLARE @a int = 7 SET @a -= 2 SET @a *= 3 SELECT @a", [(15,)]),
 }  # fmt: skip
+
+
+KEPT = "SELECT Id, Item FROM Stock ORDER BY Id"
+ONLY_2 = [(1, "OPV"), (2, "BCG 20"), (3, "MR")]
+CHANGES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+    "a DELETE without FROM": ("DELETE dbo.Stock WHERE Id > 1", [(1, "OPV")]),
+    "a DELETE with two FROM": ("DELETE FROM Stock FROM Stock s JOIN Incoming i ON i.Id = s.Id",
+                               [(1, "OPV"), (3, "MR")]),
+    "a DELETE by the table's own name": ("DELETE Stock FROM Stock s JOIN Incoming i ON i.Id = s.Id",
+                                         [(1, "OPV"), (3, "MR")]),
+    "an UPDATE by the table's own name": (
+        "UPDATE Stock SET Item = i.Item FROM dbo.Stock s JOIN Incoming i ON i.Id = s.Id", ONLY_2),
+    "an UPDATE of the second table": (
+        "UPDATE s SET s.Item = i.Item FROM Incoming i JOIN Stock s ON i.Id = s.Id", ONLY_2),
+    "an UPDATE from another table": ("UPDATE Stock SET Item = i.Item FROM Incoming i WHERE i.Id = Stock.Id", ONLY_2),
+    "a DELETE of what has no match": (
+        "DELETE s FROM Stock s LEFT JOIN Incoming i ON i.Id = s.Id WHERE i.Id IS NULL", [(2, "BCG")]),
+    "an UPDATE with an outer join": (
+        "UPDATE s SET Item = ISNULL(i.Item, 'none') FROM Stock s LEFT JOIN Incoming i ON i.Id = s.Id WHERE s.Id > 1",
+        [(1, "OPV"), (2, "BCG 20"), (3, "none")]),
+    "doubled rows deleted by a WITH": (
+        "INSERT INTO Stock (Id, Item) VALUES (4, 'OPV'); WITH twice AS (SELECT Id, ROW_NUMBER() OVER "
+        "(PARTITION BY Item ORDER BY Id DESC) AS n FROM Stock) DELETE FROM twice WHERE n > 1",
+        [(2, "BCG"), (3, "MR"), (4, "OPV")]),
+    "an UPDATE of a WITH": (
+        "WITH low AS (SELECT Id AS K, Item AS It FROM dbo.Stock s) UPDATE low SET It = CONCAT('no ', K) WHERE K = 2",
+        [(1, "OPV"), (2, "no 2"), (3, "MR")]),
+    "a DELETE of so many rows": ("DELETE TOP (1) FROM Stock WHERE Id > 2 DELETE TOP (5) s FROM Stock s WHERE s.Id = 1",
+                                 [(2, "BCG")]),
+    "a DELETE in portions": ("WHILE 1 = 1 BEGIN DELETE TOP (2) FROM Stock IF @@ROWCOUNT < 2 BREAK END", []),
+    "an UPDATE of so many rows": ("DECLARE @n int = 1 UPDATE TOP (@n) Stock SET Item = 'u' WHERE Id = 1",
+                                  [(1, "u"), (2, "BCG"), (3, "MR")]),
+    "an INSERT of so many rows": ("INSERT TOP (1) INTO Stock (Id, Item) SELECT 9, Item FROM Stock WHERE Id = 1",
+                                  [(1, "OPV"), (2, "BCG"), (3, "MR"), (9, "OPV")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "rows"), CHANGES.values(), ids=CHANGES)
+def test_a_change_takes_the_rows_that_it_takes_in_sql_server(
+    place: Place, text: str, rows: list[tuple[Any, ...]]
+) -> None:
+    assert _values(place, f"{text} {KEPT}") == rows
 
 
 @pytest.mark.parametrize(("text", "rows"), RUN.values(), ids=RUN)
@@ -102,6 +203,14 @@ def test_what_is_told_with_little_severity_is_printed(place: Place) -> None:
 
 
 FAILS = {
+    "a cursor that is not there": ("OPEN c", "no cursor 'c'"),
+    "a cursor that is not open": ("DECLARE c CURSOR FOR SELECT 1 AS a FETCH NEXT FROM c", "not open"),
+    "a cursor that is opened twice": ("DECLARE c CURSOR FOR SELECT 1 AS a OPEN c OPEN c", "open already"),
+    "too few variables": ("DECLARE @a int DECLARE c CURSOR FOR SELECT 1 AS a, 2 AS b OPEN c FETCH c INTO @a",
+                          "gives 2 columns, and 1 variables"),
+    "a variable that is not there": ("DECLARE c CURSOR FOR SELECT 1 AS a OPEN c FETCH c INTO @a", "@a, which nothing"),
+    "a value that does not fit": ("DECLARE @a int DECLARE c CURSOR FOR SELECT Item FROM Stock OPEN c FETCH c INTO @a",
+                                  "OPV|BCG"),
     "thrown": ("THROW 50001, 'no cold chain', 1", "^no cold chain"),
     "raised": ("DECLARE @m varchar(20) = 'cold' RAISERROR(@m, 16, 1)", "^cold"),
     "thrown on": ("BEGIN TRY SELECT 1 / (Id - 1) FROM Stock INSERT INTO Nowhere VALUES (1) END TRY "
@@ -118,7 +227,7 @@ FAILS = {
         "END CATCH", "cannot compute a value|[Ii]nvalid input syntax",
     ),
     "what cannot be translated": (
-        "BEGIN TRY DELETE FROM Stock OUTPUT deleted.Id END TRY BEGIN CATCH PRINT 'x' END CATCH", "holds OUTPUT"
+        "BEGIN TRY UPDATE Stock SET Id = 9 OUTPUT deleted.Id END TRY BEGIN CATCH PRINT 'x' END CATCH", "an OUTPUT of"
     ),
 }  # fmt: skip
 
