@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import pyarrow as pa
 import sqlglot
-from pyspark.errors import PySparkException
 from sqlglot import exp
 
 from manara.errors import ManaraError, WrongDefinition
@@ -197,6 +196,8 @@ class _Queries:
         frame.createOrReplaceTempView(view)
 
     def query(self, statement: str) -> pa.RecordBatchReader:
+        from pyspark.errors import PySparkException  # noqa: PLC0415 # half a gigabyte, for those who have it
+
         tree = sqlglot.parse_one(statement, dialect="duckdb")
         local = {each.alias.lower() for each in tree.find_all(exp.CTE)}
         for table in list(tree.find_all(exp.Table)):
