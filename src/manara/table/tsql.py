@@ -13,7 +13,7 @@ from manara.table.tsql_changes import changed
 from manara.table.tsql_convert import as_text, from_text, is_text, style_of
 from manara.table.tsql_differs import refuse_what_differs
 from manara.table.tsql_json import with_json
-from manara.table.tsql_names import by_its_table, spelt
+from manara.table.tsql_names import by_its_table, spelt, temporary_name
 from manara.table.tsql_numbers import cut, part_of, rounded, stored, with_bits
 from manara.table.tsql_output import plain_returning
 from manara.table.tsql_parts import refuse
@@ -446,7 +446,7 @@ def local(table: exp.Table) -> exp.Table:
         table.set("db", None)
         table.set("catalog", None)
     if isinstance(table.this, exp.Identifier) and table.this.args.get("temporary"):
-        table.set("this", exp.to_identifier(f"#{table.name.lower()}", quoted=True))
+        table.set("this", temporary_name(table.this))
         table.set("db", None)
     if table.db.lower() == "information_schema":
         table.set("db", exp.to_identifier("information_schema"))

@@ -98,7 +98,8 @@ def _by_rows(
     """Return a change of the rows that a query finds, by their places."""
     row = _ROW.get(to, "rowid")
     table = _base(query, row, text) if query is not None else target.copy()
-    place = exp.column(row if query is None else _PLACE, table=target.alias_or_name)
+    named = target.args["alias"].this if target.alias else target.this  # an identifier: it may be a temporary table
+    place = exp.column(row if query is None else _PLACE, table=named.copy() if joins else None)
     rows = exp.select(exp.alias_(place, _PLACE)).from_(tables[0].copy())
     rows.set("joins", [join.copy() for join in joins])
     rows.set("limit", limit)
@@ -106,7 +107,7 @@ def _by_rows(
     if where:
         rows = rows.where(where.this.copy())
     tree.set("this", table)
-    changed_row = exp.column(row, table=table.alias_or_name)
+    changed_row = exp.column(row)
     if isinstance(tree, exp.Delete):
         tree.set("where", exp.Where(this=exp.In(this=changed_row, query=rows.subquery())))
         return tree
@@ -127,7 +128,7 @@ def _base(query: exp.CTE, row: str, text: str) -> exp.Expression:
     is_plain = isinstance(source, exp.Table) and not (inner.args.get("joins") or inner.args.get("group"))
     if not is_plain or query.args["alias"].columns or inner.args.get("distinct"):
         refuse(text, f"a change of '{query.alias}', which is not the rows of one table")
-    inner.select(exp.alias_(exp.column(row, table=source.alias_or_name), _PLACE), copy=False)
+    inner.select(exp.alias_(exp.column(row), _PLACE), copy=False)
     table: exp.Expression = source.copy()
     table.set("alias", None)
     return table

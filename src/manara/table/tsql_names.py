@@ -38,10 +38,18 @@ def spelt(tree: exp.Expression, columns: Callable[[exp.Table], Mapping[str, str]
 
 
 def by_its_table(node: exp.Column) -> exp.Column:
-    """Return a column by the name of its table alone: a schema may be called otherwise there."""
+    """Return a column by the name of its table alone: a schema may be called otherwise there; `#t` keeps its sign."""
+    table = node.args.get("table")
+    if isinstance(table, exp.Identifier) and table.args.get("temporary"):
+        node.set("table", temporary_name(table))
     if node.args.get("db"):
         return exp.Column(this=node.this, table=node.args["table"])
     return node
+
+
+def temporary_name(name: exp.Identifier) -> exp.Identifier:
+    """Return the name that a temporary table has on a stand-in."""
+    return exp.to_identifier(f"#{name.name.lower()}", quoted=True)
 
 
 def _spell(node: exp.Identifier, names: dict[str, str], of: Mapping[str, Mapping[str, str]]) -> None:

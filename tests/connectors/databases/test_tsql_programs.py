@@ -141,6 +141,13 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "CREATE TABLE #log (Id int, Told varchar(9)) DECLARE @r varchar(9) = 'run' "
         "UPDATE Stock SET Price = 1 OUTPUT inserted.Id, @r INTO #log WHERE Id < 3 "
         "SELECT COUNT(*) AS n, MIN(Told) AS t FROM #log", [(2, "run")]),
+    "changes of a temporary table": (
+        "SELECT Id, Item INTO #t FROM Stock DELETE #t FROM #T LEFT JOIN Incoming i ON i.Id = #t.ID WHERE #T.Id = 1 "
+        "AND i.Id IS NULL; WITH a AS (SELECT *, ROW_NUMBER() OVER (ORDER BY Id) n FROM #t) DELETE FROM a WHERE n > 1 "
+        "SELECT #t.Id FROM #t WHERE #T.Id > 0", [(2,)]),
+    "changes of rows that are new": (
+        "INSERT INTO Stock (Id, Item) VALUES (4, 'OPV'), (5, 'x'); DELETE TOP (10) FROM Stock WHERE Id > 1; "
+        "SELECT Id FROM Stock", [(1,)]),
     "columns called open and close": ("SELECT [close], open FROM (SELECT 1 AS open, 2 AS [close]) p", [(2, 1)]),
     "no new row": ("SELECT SCOPE_IDENTITY() AS a", [(None,)]),
     "what was inserted": (
