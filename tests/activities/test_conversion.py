@@ -72,6 +72,12 @@ def test_a_part_of_a_column_is_read_as_the_whole(kind: str) -> None:
     assert _converted(whole.slice(3, 20), kind) == _converted(pa.array(texts[3:23]), kind)
 
 
+def test_a_missing_value_stays_missing_whatever_bytes_lie_under_it() -> None:
+    _, ends, data = pa.array(["1", "x2", "3", "y"]).buffers()
+    texts = pa.Array.from_buffers(pa.string(), 4, [pa.py_buffer(bytes([0b1101])), ends, data])
+    assert _converted(texts, "Int32") == [1, None, 3, REFUSED]
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "settings", "value"),
     [

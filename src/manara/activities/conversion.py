@@ -337,7 +337,10 @@ def _number_of(value: exp.Expression, kind: pa.DataType, sql_type: str, settings
 
 
 def _odd_places(column: Array, letters: bytes) -> Misfits | None:
-    """Return the places of the values with a byte that is not among the letters; None where they are many."""
+    """Return the places of the values with a byte that is not among the letters; None where they are many.
+
+    Arrow may keep bytes of a value that is missing: those count for nothing.
+    """
     offsets, data = column.buffers()[1:3]
     if data is None or offsets is None or not len(column):
         return []
@@ -350,7 +353,7 @@ def _odd_places(column: Array, letters: bytes) -> Misfits | None:
             return None
         places.append(bisect_right(ends, ends[0] + at) - 1)
         at = odd.find(1, ends[places[-1] + 1] - ends[0])
-    return places
+    return [place for place in places if column[place].is_valid] if column.null_count else places
 
 
 @functools.cache

@@ -150,4 +150,4 @@ def _drop_handed(passage: Passage) -> None:
 
 def _picked(notes: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
     """Return the parameters that a statement names: DuckDB takes no others."""
-    return {name: notes[name] for name in named}
+    return {name: notes[name] for name in named if name in notes}

@@ -1,6 +1,8 @@
 """OUTPUT of T-SQL: what a statement has put in or taken away, as rows or into a table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlglot import exp
 
@@ -8,6 +10,8 @@ from manara.table.tsql_parts import refuse, tokens_of
 from manara.table.tsql_read import tree_of
 
 _CHANGES = {"INSERT", "UPDATE", "DELETE"}
+_PAST = {"VALUES", "SELECT", "WHERE", "EXEC", "EXECUTE"}
+"""Behind these an OUTPUT is the name of a column."""
 _ENDS = {"FROM", "WHERE", "VALUES", "SELECT", "DEFAULT", "EXEC", "EXECUTE", "OPTION", "WITH", ";"}
 
 
@@ -41,7 +45,9 @@ def output_of(text: str, word: str) -> Output | None:
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         is_word = token.token_type.name not in {"IDENTIFIER", "STRING", "NATIONAL_STRING"} and not depth
         said = str(token.text).upper() if is_word else ""
-        if said == "OUTPUT" and "OUTPUT" not in marks and at > 1:
+        if "OUTPUT" not in marks and said in _PAST:
+            break
+        if said == "OUTPUT" and "OUTPUT" not in marks and _begins(tokens, at):
             marks["OUTPUT"] = at
         elif said == "INTO" and "OUTPUT" in marks and "INTO" not in marks:
             marks["INTO"] = at
@@ -61,6 +67,13 @@ def output_of(text: str, word: str) -> Output | None:
         refuse(text, "an OUTPUT of nothing")
     statement = f"{between(0, marks['OUTPUT'])} {between(end, len(tokens))}"
     return Output(statement=statement, expressions=expressions, into=between(into + 1, end))
+
+
+def _begins(tokens: Sequence[Any], at: int) -> bool:
+    """Return whether an OUTPUT begins what is put out, and is no column that has this name."""
+    after = tokens[at + 1].text if at + 1 < len(tokens) else ""
+    before = str(tokens[at - 1].text).upper()
+    return at > 1 and after not in {"=", "+", "-", "*", "/", ",", ")", "."} and before not in {".", ",", "SET", "="}
 
 
 def plain_returning(node: exp.Returning) -> exp.Returning:

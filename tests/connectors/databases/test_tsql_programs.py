@@ -148,6 +148,10 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "changes of rows that are new": (
         "INSERT INTO Stock (Id, Item) VALUES (4, 'OPV'), (5, 'x'); DELETE TOP (10) FROM Stock WHERE Id > 1; "
         "SELECT Id FROM Stock", [(1,)]),
+    "a column called output": (
+        "CREATE TABLE Made (output int, n int) INSERT INTO Made (output, n) VALUES (1, 2) UPDATE Made SET output = 5 "
+        "WHERE n = 2 UPDATE Made SET n = output + 1 INSERT INTO Made SELECT output, n FROM Made "
+        "DELETE FROM Made WHERE output = 4 SELECT MAX(output) AS a, MAX(n) AS b, COUNT(*) AS c FROM Made", [(5, 6, 2)]),
     "columns called open and close": ("SELECT [close], open FROM (SELECT 1 AS open, 2 AS [close]) p", [(2, 1)]),
     "no new row": ("SELECT SCOPE_IDENTITY() AS a", [(None,)]),
     "what was inserted": (
