@@ -93,13 +93,16 @@ def rows_at(block: memoryview, lines: Lines, numbers: Sequence[int], total: int)
 
 
 def _begins(held: bytes, lines: Lines, wanted: Sequence[int]) -> list[int]:
-    """Return where lines begin, by their numbers from 1."""
+    """Return where lines begin, by their numbers from 1, in order."""
     found = []
+    passed = at = 0
     for line in wanted:
         stretch = bisect_left(lines.feeds, line - 1, 1) - 1
-        at = stretch * _STRETCH
-        for _ in range(line - 1 - lines.feeds[stretch]):
+        if lines.feeds[stretch] > passed:
+            passed, at = lines.feeds[stretch], stretch * _STRETCH
+        for _ in range(line - 1 - passed):
             at = held.index(b"\n", at) + 1
+        passed = line - 1
         found.append(at)
     return found
 
