@@ -10,15 +10,17 @@ from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from manara.table.tsql_catalog import object_id, with_catalog
 from manara.table.tsql_changes import changed
-from manara.table.tsql_convert import as_text, from_text, is_text, style_of
+from manara.table.tsql_convert import as_text, from_text, is_text, style_of, with_styles
 from manara.table.tsql_differs import refuse_what_differs
+from manara.table.tsql_for import with_for
 from manara.table.tsql_json import with_json
 from manara.table.tsql_names import by_its_table, spelt, temporary_name
 from manara.table.tsql_numbers import cut, part_of, rounded, stored, with_bits
 from manara.table.tsql_output import plain_returning
 from manara.table.tsql_parts import refuse
 from manara.table.tsql_pattern import as_regex, has_brackets
-from manara.table.tsql_statements import plain_constraint, say_recursive, unqualified
+from manara.table.tsql_statements import applied, plain_constraint, say_recursive, unqualified
+from manara.table.tsql_top import with_tops
 from manara.table.tsql_types import Types, sort_of
 
 
@@ -62,10 +64,11 @@ class _Translation:
         self._types = Types({}, {})
 
     def of(self, tree: exp.Expression) -> str:
-        tree = with_json(tree.copy(), self._to)
+        tree = with_for(tree.copy(), self._text, self._to, lambda table: self._columns(self._called(table.copy())))
+        tree = with_styles(applied(with_json(tree, self._to)), self._kinds, self._text)
         refuse_what_differs(tree, self._text, self._to)
         say_recursive(tree)
-        tree = changed(tree, self._text, self._to)
+        tree = with_tops(changed(tree, self._text, self._to), self._text, self._to)
         known = self._known(tree)
         self._types = Types(known, self._values)
         aliases = {node.alias.lower(): self._types.of(node.this) for node in tree.find_all(exp.Alias)}

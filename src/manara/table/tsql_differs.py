@@ -28,13 +28,10 @@ _NOT_KNOWN = {
     "ISDATE",
     "ISJSON",
 }
-_TIES = re.compile(r"\btop\b\s*\(?[^\s,)]+\)?\s*(percent|with\s+ties)\b", re.IGNORECASE)
 
 
 def refuse_what_differs(tree: exp.Expression, text: str, to: str) -> None:
     """Raise WrongDefinition, with the statement and what is at fault, for what the dialect `to` would misunderstand."""
-    if _TIES.search(text) and tree.find(exp.Limit, exp.Fetch):
-        refuse(text, "TOP with PERCENT or TIES")
     for node in tree.walk():
         for kind, fault in _DIFFERS:
             if isinstance(node, kind) and (what := fault(node, to)):

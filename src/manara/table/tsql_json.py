@@ -71,33 +71,26 @@ def with_json(tree: exp.Expression, to: str) -> exp.Expression:
     for call in list(tree.find_all(exp.Anonymous)):
         if to == "duckdb" and call.name.upper() == "ISJSON" and len(call.expressions) == 1:
             call.replace(is_json(call.expressions[0]))
-    for table in list(tree.find_all(exp.Table)):
-        if isinstance(table.this, exp.Anonymous) and table.this.name.upper() == "STRING_SPLIT":
-            rows = _tree(
-                f"select manara_s.value, manara_s.ordinal {_SPLIT[to]}",
-                to,
-                t=table.this.expressions[0],
-                s=table.this.expressions[1],
-            )
-            table.replace(exp.Subquery(this=rows, alias=table.args.get("alias") or _alias("manara_split")))
+    for call in list(tree.find_all(exp.Anonymous)):
+        if call.name.upper() == "STRING_SPLIT" and isinstance(call.parent, exp.Table | exp.Lateral):
+            text, sign = call.expressions[:2]
+            rows = _tree(f"select manara_s.value, manara_s.ordinal {_SPLIT[to]}", to, t=text, s=sign)
+            _put_rows(call.parent, exp.Subquery(this=rows), "manara_split")
     for opened in list(tree.find_all(exp.OpenJSON)):
-        place = opened.parent
-        if isinstance(place, exp.Table | exp.Lateral):
-            rows = open_json(opened, to)
-            rows.set("alias", place.args.get("alias") or _alias("manara_json"))
-            place.replace(_applied(place, rows) if isinstance(place, exp.Lateral) else rows)
+        if isinstance(opened.parent, exp.Table | exp.Lateral):
+            _put_rows(opened.parent, open_json(opened, to), "manara_json")
     return tree
 
 
-def _applied(place: exp.Lateral, rows: exp.Subquery) -> exp.Expression:
-    """Return the rows that CROSS or OUTER APPLY takes for each row of what stands before it."""
-    join = place.parent
-    alias = rows.args["alias"]
-    rows.set("alias", None)
-    if isinstance(join, exp.Join):
-        join.set("kind", None if join.side else "CROSS")
-        join.set("on", exp.true() if join.side else None)
-    return exp.Lateral(this=rows, alias=alias)
+def _put_rows(place: exp.Table | exp.Lateral, rows: exp.Subquery, name: str) -> None:
+    """Put rows where a function that gives them stood: in a FROM, or behind an APPLY."""
+    alias = place.args.get("alias") or _alias(name)
+    if isinstance(place, exp.Lateral):
+        place.set("this", rows)
+        place.set("alias", alias)
+    else:
+        rows.set("alias", alias)
+        place.replace(rows)
 
 
 def json_value(node: exp.JSONExtract | exp.JSONExtractScalar, to: str) -> exp.Expression:

@@ -17,7 +17,7 @@ def spelt(tree: exp.Expression, columns: Callable[[exp.Table], Mapping[str, str]
         own = {name.lower(): name for name in columns(table)} if table.name and not is_made else {}
         of[table.alias_or_name.lower()] = made[table.name.lower()] if is_made else own
         names = {**own, **names}
-    for query in tree.find_all(exp.Subquery):
+    for query in tree.find_all(exp.Subquery, exp.Lateral):
         if query.alias:
             of[query.alias.lower()] = dict(_names(query, of))
     for node in tree.find_all(exp.Identifier):
@@ -116,6 +116,8 @@ def _in_scope(node: Any, of: Mapping[str, Mapping[str, str]]) -> str:
 def _names(source: Any, of: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
     """Return the columns of a table or sub-query in a FROM, by their names in small letters."""
     inner = source.this if isinstance(source, exp.Lateral) else source
+    if source.alias_column_names:
+        return {name.lower(): name for name in source.alias_column_names}
     if isinstance(inner, exp.Subquery):
         return {name.lower(): name for name in inner.named_selects}
     return of.get(source.alias_or_name.lower(), {})

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from manara.errors import ManaraError, WrongDefinition
 from manara.table.tsql import sequences, translated
+from manara.table.tsql_assign import assign, assign_from, is_assignment
 from manara.table.tsql_calls import call, fill, insert_from_call
 from manara.table.tsql_cursor import DECLARES, Cursor, declare_cursor, fetch, use_cursor, with_status
 from manara.table.tsql_output import Output, output_of
@@ -28,7 +29,6 @@ _QUIET = re.compile(
 )  # fmt: skip
 _OPENS = re.compile(r"begin(\s+(tran|transaction)\b.*)?", re.IGNORECASE | re.DOTALL)
 _COMMITS = re.compile(r"commit(\s+(tran|transaction|work)\b.*)?", re.IGNORECASE | re.DOTALL)
-_STEPS = re.compile(r"set\s+(@\w+)\s*([-+*/%])=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _RAISES = re.compile(r"raiserror\s*\((.*)\)(\s+with\s+[\w\s,]+)?\s*;?", re.IGNORECASE | re.DOTALL)
 _ASKS_NUMBER = re.compile(r"scope_identity\s*\(|@@identity\b", re.IGNORECASE)
 _INSERTS_CALL = re.compile(
@@ -162,9 +162,6 @@ class Program:
             declare_cursor(self, found)
         elif does:
             does(self, part)
-        elif found := _STEPS.fullmatch(text):
-            stepped = f"SET {found[1]} = {found[1]} {found[2]} ({found[3].rstrip(';')})"
-            self.run_tree(tree_of(stepped), stepped)
         elif found := _INSERTS_CALL.fullmatch(text):
             insert_from_call(self, found["into"], found["call"], text)
         elif output := output_of(text, part.word):
@@ -231,9 +228,9 @@ class Program:
             self._declare(tree, text)
         elif isinstance(tree, exp.Set):
             for item in tree.expressions:
-                self._assign(item.this, text)
-        elif isinstance(tree, exp.Select) and any(_is_assignment(one) for one in tree.expressions):
-            self._assign_from(tree, text)
+                assign(self, item.this, text)
+        elif isinstance(tree, exp.Select) and any(is_assignment(one) for one in tree.expressions):
+            assign_from(self, tree, text)
         else:
             if self.batch.session.is_broken:
                 self.batch.session.left_out.append(text)
@@ -333,35 +330,11 @@ class Program:
         for text in (drop, make):
             self.run_tree(tree_of(text), text)
 
-    def _assign(self, pair: Any, text: str) -> None:
-        if not isinstance(pair, exp.EQ) or not isinstance(pair.this, exp.Parameter):
-            refuse(text, "a setting of the session")
-        name = pair.this.name.lower()
-        if name not in self.batch.values:
-            refuse(text, f"the variable @{name}, which nothing declares")
-        self.batch.values[name] = self.value(exp.select(self.as_declared(name, pair.expression)), text)
-        self.batch.changed = 1
-
     def as_declared(self, name: str, value: exp.Expression) -> exp.Expression:
         """Return a value as the type that its variable was declared with."""
         kind = self.kinds.get(name)
         is_known = kind is not None and kind.this not in _ODD_KINDS
         return exp.cast(value.copy(), kind.copy()) if kind is not None and is_known else value.copy()
-
-    def _assign_from(self, tree: exp.Select, text: str) -> None:
-        if not all(_is_assignment(one) for one in tree.expressions):
-            refuse(text, "a SELECT that gives rows and sets variables")
-        names = [one.this.name.lower() for one in tree.expressions]
-        if lost := [name for name in names if name not in self.batch.values]:
-            refuse(text, f"the variable @{lost[0]}, which nothing declares")
-        asked = tree.copy()
-        values = [self.as_declared(name, one.expression) for name, one in zip(names, tree.expressions, strict=True)]
-        asked.set("expressions", values)
-        rows = self.rows_of(asked, text)
-        self.batch.changed = rows.num_rows
-        if rows.num_rows:
-            for index, name in enumerate(names):
-                self.batch.values[name] = rows.column(index)[rows.num_rows - 1].as_py()
 
     def declare(self, types: Mapping[str, str]) -> None:
         """Give parameters the types that a procedure declares."""
@@ -384,10 +357,6 @@ def _has_rows(tree: exp.Expression) -> bool:
     if isinstance(tree, exp.DML):
         return tree.args.get("returning") is not None
     return isinstance(tree, exp.Query) and tree.args.get("into") is None
-
-
-def _is_assignment(node: exp.Expression) -> bool:
-    return isinstance(node, exp.EQ) and isinstance(node.this, exp.Parameter)
 
 
 class _LoopEnd(Exception):

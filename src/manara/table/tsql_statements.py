@@ -29,3 +29,16 @@ def say_recursive(tree: exp.Expression) -> None:
             not table.db and table.name.lower() == one.alias.lower() for table in inside
         ):
             one.parent.set("recursive", True)
+
+
+def applied(tree: exp.Expression) -> exp.Expression:
+    """Return the tree with CROSS APPLY and OUTER APPLY as the joins that others have for them."""
+    for join in tree.find_all(exp.Join):
+        lateral = join.this
+        if isinstance(lateral, exp.Lateral) and lateral.args.get("cross_apply") is not None:
+            is_outer = not lateral.args["cross_apply"]
+            join.set("kind", None if is_outer else "CROSS")
+            join.set("side", "LEFT" if is_outer else None)
+            join.set("on", exp.true() if is_outer else None)
+            lateral.set("cross_apply", None)
+    return tree

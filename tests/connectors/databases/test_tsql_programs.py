@@ -158,7 +158,13 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "CREATE TABLE Logs (Id int IDENTITY(5,1), Item varchar(10)) "
         "INSERT INTO Logs (Item) OUTPUT inserted.Id, inserted.Item AS x VALUES ('c')", [(5, "c")],
     ),
-    "steps": ("DECLARE @a int = 7 SET @a -= 2 SET @a *= 3 SELECT @a", [(15,)]),
+    "steps": ("DECLARE @a int = 7 SET @a -= 2 SET @a *= 2 + 1 SELECT @a", [(15,)]),
+    "a text that grows from row to row": (
+        "DECLARE @s varchar(100), @n int = 0 SELECT @n += Id, @s = COALESCE(@s + ', ', '') + CONCAT(Item, ' ', @n) "
+        "FROM Stock WHERE Id < 3 ORDER BY Id DESC SELECT @s AS s, @n AS n, @@ROWCOUNT AS r", [("BCG 2, OPV 3", 3, 2)]),
+    "a sum that shrinks from row to row": (
+        "DECLARE @m decimal(9,2) = 100, @n int SELECT @m = @m - ISNULL(Price, 1) FROM Stock "
+        "SELECT @n = ISNULL(@n, 0) + COUNT(*) FROM Stock GROUP BY Item SELECT @m AS m, @n AS n", [(95.25, 3)]),
 }  # fmt: skip
 
 
@@ -192,6 +198,12 @@ CHANGES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "a DELETE in portions": ("WHILE 1 = 1 BEGIN DELETE TOP (2) FROM Stock IF @@ROWCOUNT < 2 BREAK END", []),
     "an UPDATE of so many rows": ("DECLARE @n int = 1 UPDATE TOP (@n) Stock SET Item = 'u' WHERE Id = 1",
                                   [(1, "u"), (2, "BCG"), (3, "MR")]),
+    "an UPDATE in steps": ("UPDATE Stock SET Id += 10, Item += CASE WHEN Id = 1 THEN 'x' ELSE '' END WHERE Id < 3",
+                           [(3, "MR"), (11, "OPVx"), (12, "BCG")]),
+    "a DELETE of a share": ("DELETE TOP (34) PERCENT FROM Stock WHERE Id > 2 DELETE TOP (60) PERCENT s FROM Stock s "
+                            "WHERE Id < 2", [(2, "BCG")]),
+    "so many rows of a WITH": ("WITH a AS (SELECT * FROM Stock WHERE Id < 2) DELETE TOP (1) FROM a",
+                               [(2, "BCG"), (3, "MR")]),
     "an INSERT of so many rows": ("INSERT TOP (1) INTO Stock (Id, Item) SELECT 9, Item FROM Stock WHERE Id = 1",
                                   [(1, "OPV"), (2, "BCG"), (3, "MR"), (9, "OPV")]),
 }  # fmt: skip

@@ -52,6 +52,11 @@ VALUES |= {
     "CONVERT(varchar(30), CONVERT(datetime, '2024-02-04T15:04:05', 126), 126)": "2024-02-04T15:04:05",
     "CONVERT(varchar(10), CAST('2024-02-04' AS date))": "2024-02-04", "CONVERT(varchar(9), 'text', 103)": "text",
     f"LEN(HASHBYTES('SHA2_256', CONCAT('a', {MOMENT})))": 64,
+    f"CONVERT(varchar(30), {MOMENT})": "Feb  4 2024  3:04PM", f"CONVERT(varchar(9), {MOMENT}, 100)": "Feb  4 20",
+    f"CAST(DATEADD(hour, -6, {MOMENT}) AS varchar)": "Feb  4 2024  9:04AM", "LEN(CONCAT('at ', GETDATE()))": 22,
+    f"CONVERT(varchar(30), {MOMENT}, 109)": "Feb  4 2024  3:04:05:123PM",
+    "CONVERT(varchar(30), CAST('2024-12-14T00:04:05' AS datetime2), 0)": "Dec 14 2024 12:04AM",
+    "CONVERT(varchar(30), CAST('2024-02-04' AS date), 100)": "Feb  4 2024",
     "POWER(2, -1)": 0, "POWER(2, 3)": 8, "POWER(2.0, -1)": 0.5,
 }  # fmt: skip
 
@@ -99,10 +104,8 @@ def test_fractions_are_cut_where_whole_numbers_are_kept(
 
 
 REFUSED = {
-    f"CONVERT(varchar(30), {MOMENT}, 100)": "the style 100",
-    f"CONVERT(varchar(30), {MOMENT})": "a moment as a text without a style",
-    "CAST(GETDATE() AS varchar(30))": "a moment as a text without a style",
-    "CONCAT('at ', GETDATE())": "a moment as a text without a style",
+    "CAST(SYSDATETIME() AS varchar(30))": "a moment as a text without a style",
+    "CONCAT('at ', CAST('2024-02-04' AS datetime2))": "a moment as a text without a style",
     "CAST(1e6 AS varchar(20))": "a float as a text",
     "CONVERT(date, 'Feb  4 2024', 100)": "the style 100",
     "POWER(v.x, -1)": "not certain whether",

@@ -1,0 +1,105 @@
+"""Queries of T-SQL that other databases say otherwise: FOR JSON and FOR XML, TOP of a share or with ties, APPLY."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.connectors.databases.test_stand_ins import _script, _values, place
+from tests.plugin_given import Place
+
+from manara.errors import WrongDefinition
+
+__all__ = ["place"]
+
+AS_JSON: dict[str, tuple[str, Any]] = {
+    "rows of a table": (
+        "CREATE TABLE Made (Id int, Item varchar(9), Seen datetime, Own bit) INSERT INTO Made SELECT Id, Item, Seen, 1 "
+        "FROM Stock SELECT m.* FROM dbo.Made m WHERE m.Id > 1 ORDER BY m.Id DESC FOR JSON AUTO",
+        [{"Id": 3, "Item": "MR", "Own": True},
+         {"Id": 2, "Item": "BCG", "Seen": "2024-01-02T01:00:00", "Own": True}],
+    ),
+    "nested names": (
+        "SELECT Id AS 'a.id', Item AS [a.b.item], Price AS price, Seen AS [s.t] FROM Stock s WHERE s.ID = 3 "
+        "FOR JSON PATH, ROOT('stock')", {"stock": [{"a": {"id": 3, "b": {"item": "MR"}}}]},
+    ),
+    "what is missing": (
+        "SELECT Id, Price FROM Stock WHERE Id = 3 FOR JSON PATH, INCLUDE_NULL_VALUES", [{"Id": 3, "Price": None}]),
+    "without an array": ("SELECT 1 AS a, 'x/\"é' AS b FOR JSON PATH, WITHOUT_ARRAY_WRAPPER", {"a": 1, "b": "x/\"é"}),
+    "rows of other rows": (
+        "SELECT s.Id, (SELECT i.Item AS x FROM Incoming i WHERE i.Id = s.Id FOR JSON PATH) AS items, "
+        "JSON_QUERY('{\"k\": [1]}', '$.k') AS k FROM Stock s WHERE s.Id < 3 ORDER BY s.Id FOR JSON PATH",
+        [{"Id": 1, "k": [1]}, {"Id": 2, "items": [{"x": "BCG 20"}], "k": [1]}],
+    ),
+    "a union": ("SELECT Id FROM Stock UNION ALL SELECT 9 ORDER BY Id FOR JSON PATH",
+                [{"Id": 1}, {"Id": 2}, {"Id": 3}, {"Id": 9}]),
+    "a WITH": ("WITH a AS (SELECT Id AS n FROM Stock) SELECT TOP 1 n FROM a ORDER BY n DESC FOR JSON PATH", [{"n": 3}]),
+    "a variable": ("DECLARE @j nvarchar(max) = (SELECT Item FROM Stock WHERE Id = 1 FOR JSON PATH) SELECT @j AS j",
+                   [{"Item": "OPV"}]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "found"), AS_JSON.values(), ids=AS_JSON)
+def test_rows_become_json(place: Place, text: str, found: Any) -> None:
+    [(told,)] = _values(place, text)
+    assert json.loads(told) == found
+
+
+def test_no_rows_are_no_json(place: Place) -> None:
+    assert _values(place, "SELECT Id FROM Stock WHERE Id > 9 FOR JSON PATH") == []
+    assert _values(place, "SELECT (SELECT Id FROM Stock WHERE Id > 9 FOR JSON PATH) AS j") == [(None,)]
+
+
+MORE = "INSERT INTO Stock (Id, Item) VALUES (5, 'MR'), (6, 'MR')"
+QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+    "texts put together": ("SELECT STUFF((SELECT ', ' + Item FROM Stock ORDER BY Id DESC FOR XML PATH('')), 1, 2, '')",
+                           [("MR, BCG, OPV",)]),
+    "texts of each row": (
+        "SELECT s.Id, STUFF((SELECT DISTINCT ',' + i.Item + '&' FROM Incoming i WHERE i.Id >= s.Id "
+        "FOR XML PATH(''), TYPE).value('.', 'NVARCHAR(MAX)'), 1, 1, '') AS x, "
+        "(SELECT '<' + i.Item AS [text()] FROM Incoming i WHERE i.Id = s.Id FOR XML PATH('')) AS y "
+        "FROM Stock s WHERE s.Id > 1 ORDER BY s.Id",
+        [(2, "BCG 20&,PCV&", "&lt;BCG 20"), (3, "PCV&", None)]),
+    "half of the rows": ("SELECT TOP 50 PERCENT Id FROM Stock ORDER BY Id DESC", [(3,), (2,)]),
+    "all rows": ("SELECT TOP 100 PERCENT Id FROM Stock ORDER BY Id", [(1,), (2,), (3,)]),
+    "a share from a variable": ("DECLARE @p int = 34 SELECT TOP (@p) PERCENT Id FROM Stock ORDER BY Id", [(1,), (2,)]),
+    "the first of each": (f"{MORE} SELECT x.Id FROM (SELECT TOP 1 WITH TIES Id, Item FROM Stock "
+                          "ORDER BY ROW_NUMBER() OVER (PARTITION BY Item ORDER BY Id DESC)) x ORDER BY x.Id",
+                          [(1,), (2,), (6,)]),
+    "ties of groups": (f"{MORE} SELECT COUNT(*) FROM (SELECT TOP (2) WITH TIES Item, COUNT(*) AS n FROM Stock "
+                       "GROUP BY Item ORDER BY n DESC) x", [(3,)]),
+    "ties by a place": (f"{MORE} SELECT TOP 1 WITH TIES Item, Id FROM Stock ORDER BY 1 DESC, 2", [("OPV", 1)]),
+    "ties into a table": ("SELECT TOP 1 WITH TIES Id INTO #x FROM Stock ORDER BY Price SELECT * FROM #x", [(3,)]),
+    "an OUTER APPLY": (
+        "SELECT s.Id, x.Item FROM Stock s OUTER APPLY (SELECT TOP 1 i.Item FROM Incoming i WHERE i.Id > s.Id + 1 "
+        "ORDER BY i.Id) x WHERE s.Id > 1 ORDER BY s.Id", [(2, "PCV"), (3, None)]),
+    "a CROSS APPLY of values": (
+        "SELECT s.Id, x.v FROM Stock s CROSS APPLY (VALUES (s.Id), (7)) AS x(v) JOIN Incoming i ON i.Id = s.Id "
+        "ORDER BY x.v", [(2, 2), (2, 7)]),
+    "an APPLY of a split": (
+        "SELECT s.Id, j.value FROM Stock s OUTER APPLY STRING_SPLIT(s.Item, 'P') j WHERE s.Id < 3 ORDER BY 1, 2",
+        [(1, "O"), (1, "V"), (2, "BCG")]),
+    "an APPLY of JSON": (
+        "SELECT s.Id, j.a FROM Stock s OUTER APPLY OPENJSON('{\"a\":5}') WITH (a int) j WHERE s.Id = 1", [(1, 5)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "rows"), QUERIES.values(), ids=QUERIES)
+def test_a_query_gives_what_sql_server_gives(place: Place, text: str, rows: list[tuple[Any, ...]]) -> None:
+    assert _values(place, text) == rows
+
+
+REFUSED = {
+    "SELECT Id FROM Stock FOR XML AUTO": "FOR XML, but for the PATH",
+    "SELECT Item FROM Stock FOR XML PATH('')": "FOR XML, but for the PATH",
+    "SELECT Id, Item + 'x' FROM Stock FOR JSON PATH": "a column without a name",
+    "SELECT Id, Id AS Id FROM Stock FOR JSON PATH": "two columns 'Id'",
+    "SELECT Id AS a, Item AS [a.b] FROM Stock FOR JSON PATH": "a value and an object",
+    "SELECT s.Id FROM Stock s JOIN Incoming i ON i.Id = s.Id FOR JSON AUTO": "AUTO of several tables",
+    "SELECT * FROM (SELECT 1 AS a) x FOR JSON PATH": "from what is no table",
+}
+
+
+@pytest.mark.parametrize(("text", "says"), REFUSED.items(), ids=REFUSED)
+def test_what_is_not_known_is_told(place: Place, text: str, says: str) -> None:
+    with pytest.raises(WrongDefinition, match=says):
+        _script(place, text)
