@@ -19,7 +19,7 @@ from manara.table.tsql_numbers import cut, part_of, rounded, stored, with_bits
 from manara.table.tsql_output import plain_returning
 from manara.table.tsql_parts import refuse
 from manara.table.tsql_pattern import as_regex, has_brackets
-from manara.table.tsql_statements import applied, plain_constraint, say_recursive, unqualified
+from manara.table.tsql_statements import applied, plain_key, say_recursive, unqualified
 from manara.table.tsql_top import with_tops
 from manara.table.tsql_types import Types, sort_of
 
@@ -144,6 +144,7 @@ class _Translation:
             (exp.Parameter, self._variable),
             (exp.Convert, self._converted),
             (exp.Update, unqualified),
+            (exp.PrimaryKey, plain_key),
             (exp.Returning, plain_returning),
             (exp.Escape, self._escaped),
             (exp.Like, self._like),
@@ -414,12 +415,12 @@ class _Translation:
         kept = [one for one in properties.expressions if isinstance(one, exp.TemporaryProperty)] if properties else []
         node.set("properties", exp.Properties(expressions=kept) if kept else None)
         schema = node.this
-        if isinstance(schema, exp.Schema):
-            schema.set("expressions", [plain_constraint(one) for one in schema.expressions])
-            if isinstance(schema.this, exp.Table) and schema.this.name.startswith("#") and not kept:
-                node.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
-        if node.kind == "INDEX":
-            refuse(self._text, "an index")
+        is_named = isinstance(schema, exp.Schema) and isinstance(schema.this, exp.Table)
+        if is_named and schema.this.name.startswith("#") and not kept:
+            node.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
+        if isinstance(schema, exp.Index):
+            told = schema.args["params"]
+            told.set("columns", [one.this if isinstance(one, exp.Ordered) else one for one in told.args["columns"]])
         return node
 
     def _like(self, node: exp.Like) -> exp.Expression:

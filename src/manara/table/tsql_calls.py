@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import exp
 
 from manara.table.runner import Values
+from manara.table.tsql_define import renamed
 from manara.table.tsql_parts import Plain, refuse
 from manara.table.tsql_read import tree_of
 from manara.table.tsql_session import fitted
@@ -35,6 +36,11 @@ def call(program: "Program", part: Plain) -> None:
         refuse(part.text, "a call that cannot be read")
     if tree.this.name.lower() == "sp_executesql":
         _call_made(program, tree, part.text)
+        return
+    if tree.this.name.lower() == "sp_rename":
+        told = [one.expression if isinstance(one, exp.EQ) else one for one in tree.expressions]
+        values = [str(program.value(exp.select(one.copy()), part.text)) for one in told]
+        program.run_tree(renamed(*[*values, "OBJECT"][:3]), part.text)
         return
     _call_procedure(program, tree, part.text)
 

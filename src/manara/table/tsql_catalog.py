@@ -46,13 +46,29 @@ _VIEWS = {
     "sys.objects": _OBJECTS,
     "sys.tables": f"{_OBJECTS} AND table_type <> 'VIEW'",
     "sys.views": f"{_OBJECTS} AND table_type = 'VIEW'",
+    "sys.columns": (
+        f"SELECT column_name AS name, lower({_TABLE_SCHEMA} || '.' || table_name) AS object_id,"
+        " ordinal_position AS column_id, CASE WHEN is_nullable = 'YES' THEN 1 ELSE 0 END AS is_nullable"
+        f" FROM information_schema.columns WHERE {_OF_TABLES}"
+    ),
+    "sys.indexes": "",
+}
+_INDEXES = {
+    "duckdb": (
+        "SELECT index_name AS name, lower({schema} || '.' || table_name) AS object_id,"
+        " CAST(is_unique AS INTEGER) AS is_unique FROM duckdb_indexes() WHERE database_name = current_database()"
+    ).format(schema=_SCHEMA.format(column="schema_name")),
+    "postgres": (
+        "SELECT indexname AS name, lower({schema} || '.' || tablename) AS object_id,"
+        " CASE WHEN indexdef LIKE 'CREATE UNIQUE%' THEN 1 ELSE 0 END AS is_unique FROM pg_indexes"
+    ).format(schema=_SCHEMA.format(column="schemaname")),
 }
 """The query for each view. A schema is its own number, and an object's is its name in small letters."""
 
 
 def is_answered(table: exp.Table, to: str) -> bool:
     """Return whether the table is a view of SQL Server's catalog for which the dialect `to` has a query."""
-    return to != "sqlite" and _key(table) in _VIEWS
+    return to in _INDEXES and _key(table) in _VIEWS
 
 
 def with_catalog(tree: exp.Expression, to: str) -> exp.Expression:
@@ -62,7 +78,7 @@ def with_catalog(tree: exp.Expression, to: str) -> exp.Expression:
     """
     for table in list(tree.find_all(exp.Table)):
         if is_answered(table, to):
-            asked: Any = sqlglot.parse_one(_VIEWS[_key(table)], dialect=to)
+            asked: Any = sqlglot.parse_one(_VIEWS[_key(table)] or _INDEXES[to], dialect=to)
             if to == "duckdb" and table.db.lower() == "information_schema":  # its names are in capitals in SQL Server
                 for one in asked.expressions:
                     name = one.alias_or_name.upper()

@@ -17,6 +17,8 @@ _STARTERS = {
 }  # fmt: skip
 _VERBS = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"}
 _OBJECTS = {"TABLE", "VIEW", "PROCEDURE", "PROC", "FUNCTION", "INDEX", "SCHEMA", "COLUMN", "CONSTRAINT", "SEQUENCE"}
+_PARTS = {"COLUMN", "CONSTRAINT"}
+"""What an ALTER TABLE alters or drops."""
 _PROGRAMS = {"PROCEDURE", "PROC", "FUNCTION", "TRIGGER"}
 _NOT_HERE = {
     "GRANT": "rights",
@@ -279,7 +281,7 @@ class _Reader:
         if word in {"EXEC", "EXECUTE"}:
             return verb == "INSERT" and not seen & {"SELECT", "VALUES", "EXEC", "EXECUTE", "DEFAULT"}
         if word in {"DROP", "ALTER"}:
-            return verb == "ALTER" or before == "OR"
+            return (verb == "ALTER" and self._word(self._at + 1) not in _OBJECTS - _PARTS) or before == "OR"
         if word == "FETCH":
             return before in {"ROW", "ROWS"}
         return word == "IF" and verb in {"DROP", "ALTER", "CREATE"} and before in _OBJECTS

@@ -13,6 +13,7 @@ from manara.table.tsql import sequences, translated
 from manara.table.tsql_assign import assign, assign_from, is_assignment
 from manara.table.tsql_calls import call, fill, insert_from_call
 from manara.table.tsql_cursor import DECLARES, Cursor, declare_cursor, fetch, use_cursor, with_status
+from manara.table.tsql_define import definitions, steps
 from manara.table.tsql_output import Output, output_of
 from manara.table.tsql_parts import If, Part, Plain, Try, While, parts, refuse
 from manara.table.tsql_read import tree_of
@@ -167,7 +168,10 @@ class Program:
         elif output := output_of(text, part.word):
             self._put_out(output, text)
         else:
-            self.run_tree(tree_of(part.text), part.text)
+            told = definitions(text)
+            for one in [part.text] if told is None else told:
+                for tree in steps(tree_of(one), self.batch.spoken):
+                    self.run_tree(tree, text)
 
     def _put_out(self, output: Output, text: str) -> None:
         """Run a statement that puts out what it changes: as rows, or into a table."""

@@ -9,10 +9,10 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from manara.errors import WrongDefinition
+from manara.table.tsql_define import plain_table
 from manara.table.tsql_for import without_value
 from manara.table.tsql_parts import refuse, shown, tokens_of
 
-_MAKES_TABLE = re.compile(r"\s*create\s+table\b", re.IGNORECASE)
 _TWO_FROMS = re.compile(r"^(\s*delete)\s+from\s+([^\s(]+)\s+from\b", re.IGNORECASE)
 _TOP = re.compile(
     r"\s*(?P<word>insert|update|delete)\s+top\s*\((?P<count>[^()]*)\)\s*(?P<percent>percent\b)?", re.IGNORECASE
@@ -22,13 +22,12 @@ _CHANGES = {"INSERT", "UPDATE", "DELETE"}
 _STEP = re.compile(r"[-+*/%&|^]=")
 _OPERATORS = set("-+*/%&|^")
 _VALUE_ENDS = {",", ";", "FROM", "WHERE", "OUTPUT", "WHEN", "OPTION"}
-_STORAGE = {"DISTRIBUTION", "CLUSTERED", "HEAP", "PARTITION"}
 
 
 def tree_of(text: str) -> exp.Expression:
     """Return the tree of one T-SQL statement. Raises WrongDefinition where it cannot be read."""
     told = with_steps(without_value(_TWO_FROMS.sub(r"\1 \2 FROM", text)))
-    plain, top, is_share = without_top(without_storage(told))
+    plain, top, is_share = without_top(plain_table(told))
     try:
         found: Any = sqlglot.parse_one(plain, dialect="tsql")
     except SqlglotError as error:
@@ -115,23 +114,3 @@ def _end_of_value(tokens: Sequence[Any], at: int) -> int:
             return place
         cases += {"CASE": 1, "END": -1}.get(said, 0)
     return len(tokens)
-
-
-def without_storage(text: str) -> str:
-    """Return a CREATE TABLE without what says how Synapse stores it; any other statement as it is.
-
-    >>> without_storage("CREATE TABLE a WITH (DISTRIBUTION = HASH(id), HEAP) AS SELECT 1 AS id")
-    'CREATE TABLE a  AS SELECT 1 AS id'
-    """
-    if not _MAKES_TABLE.match(text):
-        return text
-    tokens = sqlglot.tokenize(text, dialect="tsql")
-    for at, token in enumerate(tokens[:-2]):
-        inside = tokens[at + 2].text.upper()
-        if token.text.upper() == "WITH" and tokens[at + 1].text == "(" and inside in _STORAGE:
-            depth = 0
-            for other in tokens[at + 1 :]:
-                depth += {"(": 1, ")": -1}.get(other.text, 0)
-                if depth == 0:
-                    return text[: token.start] + text[other.end + 1 :]
-    return text

@@ -11,14 +11,10 @@ def unqualified(node: exp.Update) -> exp.Update:
     return node
 
 
-def plain_constraint(node: exp.Expression) -> exp.Expression:
-    """Return a table's constraint without CLUSTERED and the order of its columns."""
-    keys = node.find(exp.ClusteredColumnConstraint, exp.NonClusteredColumnConstraint)
-    if keys is None or not node.find(exp.PrimaryKeyColumnConstraint, exp.PrimaryKey):
-        return node
-    names = [one.this if isinstance(one, exp.Ordered) else one for one in keys.this or keys.expressions]
-    plain = [exp.to_identifier(name.name, quoted=True) for name in names]
-    return exp.PrimaryKey(expressions=plain)
+def plain_key(node: exp.PrimaryKey) -> exp.PrimaryKey:
+    """Return a primary key without the order of its columns."""
+    node.set("expressions", [one.this if isinstance(one, exp.Ordered) else one for one in node.expressions])
+    return node
 
 
 def say_recursive(tree: exp.Expression) -> None:
