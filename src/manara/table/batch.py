@@ -35,7 +35,8 @@ class Batch:
     answers a stored procedure; it raises NotFound where there is none. `logs` gets what PRINT says.
 
     `changed` is how many rows the last statement changed, `returned` what RETURN gave. The batches of the procedures
-    that it calls share its `session`, and stand `depth` below the first one; `order` are the names of their parameters.
+    that it calls share its `session`, and stand `depth` below the first one; `order` are the names of their parameters,
+    and `called` is the name of the procedure itself, without its schema.
     """
 
     written: str
@@ -51,6 +52,7 @@ class Batch:
     session: Session = field(default_factory=Session)
     returned: Any = 0
     order: tuple[str, ...] = ()
+    called: str = ""
 
     def run(self, text: str) -> None:
         """Run all statements in order. Raises WrongDefinition for what cannot be translated."""
@@ -85,7 +87,7 @@ class Batch:
         answer = Procedure.read(name, self.procedure(name))
         inner = replace(
             self, written="tsql" if answer.is_tsql else self.spoken, values=answer.bound(named, placed), changed=0,
-            depth=self.depth + 1, order=answer.order, returned=0,
+            depth=self.depth + 1, order=answer.order, returned=0, called=name.rpartition(".")[2].strip("[]"),
         )  # fmt: skip
         try:
             if answer.is_tsql and self.spoken != "tsql":

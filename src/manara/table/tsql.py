@@ -2,24 +2,27 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from manara.table.tsql_catalog import object_id, with_catalog
 from manara.table.tsql_changes import changed
 from manara.table.tsql_convert import as_text, from_text, is_text, style_of, with_styles
+from manara.table.tsql_dates import added, begun, between, day_of, in_zone, part_of
 from manara.table.tsql_differs import refuse_what_differs
 from manara.table.tsql_for import with_for
+from manara.table.tsql_format import formatted
+from manara.table.tsql_functions import function
 from manara.table.tsql_json import with_json
 from manara.table.tsql_names import by_its_table, spelt, temporary_name
-from manara.table.tsql_numbers import cut, part_of, rounded, stored, with_bits
+from manara.table.tsql_numbers import cut, rounded, stored, with_bits
 from manara.table.tsql_output import plain_returning
 from manara.table.tsql_parts import refuse
 from manara.table.tsql_pattern import as_regex, has_brackets
 from manara.table.tsql_statements import applied, plain_key, say_recursive, unqualified
+from manara.table.tsql_texts import read, with_days
 from manara.table.tsql_top import with_tops
 from manara.table.tsql_types import Types, sort_of
 
@@ -32,7 +35,6 @@ class Catalog(Protocol):
 
 
 _NOW = {"GETUTCDATE", "SYSDATETIME", "SYSUTCDATETIME"}
-_SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
 
 
 def translated(
@@ -73,8 +75,10 @@ class _Translation:
         self._types = Types(known, self._values)
         aliases = {node.alias.lower(): self._types.of(node.this) for node in tree.find_all(exp.Alias)}
         self._types = Types({**aliases, **known}, self._values)
+        if self._to == "duckdb":
+            with_days(tree, self._types)
         with_bits(tree, self._types, self._to)
-        stored(tree, self._types, lambda table: self._columns(self._called(table)))
+        stored(tree, self._types, self._to, lambda table: self._columns(self._called(table)))
         tree = self._changed_tree(tree)
         if self._to == "postgres":
             tree = spelt(tree, self._columns)
@@ -161,15 +165,17 @@ class _Translation:
             (exp.Extract, lambda node: part_of(node, self._types, self._to)),
             (exp.Round, self._round),
             (exp.Pow, self._power),
+            (exp.AtTimeZone, in_zone),
+            ((exp.TimestampTrunc, exp.DateTrunc), lambda node: begun(node, self._types, self._to)),
             (exp.SHA2, self._hashed),
             ((exp.Concat, exp.ConcatWs), self._texts_together),
             (exp.Substring, self._part_of_text),
             (exp.Stuff, self._stuff),
-            (exp.DateFromParts, self._day_of),
+            (exp.DateFromParts, day_of),
             (exp.DataType, self._type),
-            (exp.DateDiff, self._between),
+            (exp.DateDiff, lambda node: between(node, self._to, self._text)),
             (exp.Length, lambda node: exp.Length(this=exp.func("rtrim", node.this)) if node.this else node),
-            (exp.DateAdd, _from_the_first_day),
+            (exp.DateAdd, added),
             (exp.ColumnDef, self._column),
             (exp.Create, self._create),
             (exp.Log, self._log),
@@ -204,22 +210,10 @@ class _Translation:
         name = node.name.upper()
         if name in _NOW:
             return self._now()
-        if name == "CHOOSE":
-            index, *rest = node.expressions
-            ifs = [
-                exp.If(this=exp.EQ(this=index.copy(), expression=exp.Literal.number(n)), true=value.copy())
-                for n, value in enumerate(rest, 1)
-            ]
-            return exp.Case(ifs=ifs)
-        if name == "QUOTENAME" and len(node.expressions) == 1:
-            inner = exp.Replace(
-                this=node.expressions[0], expression=exp.Literal.string("]"), replacement=exp.Literal.string("]]")
-            )
-            begun = exp.DPipe(this=exp.Literal.string("["), expression=inner)
-            return exp.DPipe(this=begun, expression=exp.Literal.string("]"))
-        if name == "SCHEMA_ID" and self._to != "sqlite":
-            return node.expressions[0] if node.expressions else exp.Literal.string("dbo")
-        return node
+        if name == "FORMAT":
+            return formatted(node, self._to, self._text, self._types)
+        known = function(node, self._to, self._text, lambda table: self._columns(self._called(table)))
+        return node if known is node else self._changed_tree(known)
 
     def _object(self, node: exp.ObjectId) -> exp.Expression:
         """Return 1 for a table that is there, and NULL for one that is not."""
@@ -265,8 +259,6 @@ class _Translation:
         """Return a CONVERT with its style as a cast: one that fails where SQL Server's does."""
         kind, value, style = self._type(node.this.copy()), node.expression, style_of(node)
         is_safe = bool(node.args.get("safe"))
-        if is_safe and self._to == "postgres":
-            refuse(self._text, "TRY_CONVERT")
         found: exp.Expression | None = value
         if style is None or not isinstance(kind, exp.DataType):
             found = None
@@ -286,8 +278,11 @@ class _Translation:
             refuse(self._text, f"{node.sql('tsql')}, of which it is not certain whether it is one of whole numbers")
         return node
 
-    def _cast(self, node: exp.Cast) -> exp.Expression:
+    def _cast(self, given: exp.Cast) -> exp.Expression:
         """Return a cast that cuts a fraction off, and a text at its length: those of the others do not."""
+        node = read(given, self._types, self._to, self._text)
+        if not isinstance(node, exp.Cast):
+            return node
         to = node.to
         if is_text(to):
             self._check_text(node.this, node)
@@ -295,11 +290,11 @@ class _Translation:
             return cut(node, self._types, self._to)
         if self._to == "postgres":
             return node
-        given = to.expressions[0].name if to.expressions else "30"
-        if not given.isdecimal() or isinstance(node.parent, exp.Left):
+        length = to.expressions[0].name if to.expressions else "30"
+        if not length.isdecimal() or isinstance(given.parent, exp.Left):
             return node
         plain = exp.Cast(this=node.this, to=exp.DataType.build("text", dialect=self._to))
-        return exp.Left(this=plain, expression=exp.Literal.number(given))
+        return exp.Left(this=plain, expression=exp.Literal.number(length))
 
     def _check_text(self, value: exp.Expression, within: exp.Expression) -> None:
         """Raise WrongDefinition for what SQL Server writes as nobody else does: moments, and binary numbers.
@@ -355,10 +350,6 @@ class _Translation:
         )
         return exp.Concat(expressions=[before, node.expression, after])
 
-    def _day_of(self, node: exp.DateFromParts) -> exp.Expression:
-        parts_of_it = [node.args["year"], node.args["month"], node.args["day"]]
-        return exp.Anonymous(this="make_date", expressions=parts_of_it)
-
     def _type(self, node: exp.DataType) -> exp.Expression:
         name = node.this.name if isinstance(node.this, exp.DataType.Type) else ""
         is_real = "REAL" in node.sql("tsql").upper()
@@ -373,25 +364,6 @@ class _Translation:
         if any(part.name.upper() == "MAX" for part in node.expressions):
             known = "text" if "BINARY" not in name else "bytea" if self._to == "postgres" else "blob"
         return exp.DataType.build(known, dialect=self._to) if known else node
-
-    def _between(self, node: exp.DateDiff) -> exp.Expression:
-        """Return the number of borders between two times, as SQL Server counts; PostgreSQL has no such function."""
-        if self._to != "postgres":
-            return node
-        unit = str(node.args.get("unit") or "DAY").upper()
-        end, start = (exp.cast(part.copy(), "timestamp") for part in (node.this, node.expression))
-        text = {"s": start.sql("postgres"), "e": end.sql("postgres"), "u": unit.lower()}
-        if unit in {"DAY", "DD", "D"}:
-            return _raw("(cast({e} as date) - cast({s} as date))", text)
-        if unit in {"YEAR", "MONTH", "QUARTER"}:
-            many = {"YEAR": 1, "MONTH": 12, "QUARTER": 4}[unit]
-            rest = f"+ extract({unit.lower()} from {{e}}) - extract({unit.lower()} from {{s}})" if many > 1 else ""
-            borders = f"cast((extract(year from {{e}}) - extract(year from {{s}})) * {many} {rest} as bigint)"
-            return _raw(borders, text)
-        if unit not in _SMALLER:
-            refuse(self._text, f"DATEDIFF in {unit}")
-        apart = "extract(epoch from date_trunc('{u}', {e}) - date_trunc('{u}', {s}))"
-        return _raw(f"cast({apart} / {_SMALLER[unit]} as bigint)", text)
 
     def _column(self, node: exp.ColumnDef) -> exp.Expression:
         """Return the column of a new table; a number that counts by itself needs a sequence in DuckDB."""
@@ -478,17 +450,5 @@ def sequences(tree: exp.Expression) -> list[tuple[str, str, str]]:
     return found
 
 
-def _from_the_first_day(node: exp.DateAdd) -> exp.Expression:
-    """Return DATEADD with the day that a number means where a date stands: 0 is 1900-01-01."""
-    if isinstance(node.this, exp.Literal) and not node.this.is_string and node.this.name == "0":
-        node.set("this", exp.cast(exp.Literal.string("1900-01-01"), "timestamp"))
-    return node
-
-
 def _whole(node: exp.Expression) -> exp.Expression:
     return exp.Cast(this=exp.func("trunc", node.copy()), to=exp.DataType.build("bigint"))
-
-
-def _raw(text: str, names: Mapping[str, str]) -> exp.Expression:
-    found: Any = sqlglot.parse_one(text.format(**names), dialect="postgres")
-    return cast("exp.Expression", found)

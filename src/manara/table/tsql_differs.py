@@ -15,16 +15,13 @@ _NOT_KNOWN = {
     "IDENT_CURRENT",
     "CHECKSUM",
     "BINARY_CHECKSUM",
-    "PATINDEX",
     "OPENJSON",
     "OPENROWSET",
     "OPENQUERY",
     "ERROR_MESSAGE",
     "FORMATMESSAGE",
-    "STR",
     "SOUNDEX",
     "PARSENAME",
-    "ISNUMERIC",
     "ISDATE",
     "ISJSON",
 }
@@ -63,15 +60,6 @@ def _odd_order(node: Any, _to: str) -> str:
     return "" if re.search(r"_CS_|_BIN|DATABASE_DEFAULT", name, re.IGNORECASE) else f"COLLATE {name}"
 
 
-def _odd_span(node: Any, _to: str) -> str:
-    is_week = str(node.args.get("unit") or "").upper() in {"WEEK", "WK", "WW"}
-    return "DATEDIFF in weeks, which begin on another day there" if is_week else ""
-
-
-def _odd_cast(node: Any, to: str) -> str:
-    return "TRY_CAST, which PostgreSQL has not" if type(node) is exp.TryCast and to == "postgres" else ""
-
-
 def _odd_output(node: exp.Returning) -> str:
     """New rows can be put out, and deleted ones; what rows were before an UPDATE is not known any more."""
     known = _PUT_OUT.get(type(node.parent), "")
@@ -88,8 +76,6 @@ _DIFFERS: tuple[tuple[Any, Callable[[Any, str], str]], ...] = (
     (exp.Table, _odd_table),
     (exp.Parameter, _odd_variable),
     (exp.Collate, _odd_order),
-    (exp.DateDiff, _odd_span),
-    (exp.TryCast, _odd_cast),
     (exp.Returning, lambda node, _to: _odd_output(node)),
     (exp.OpenJSON, lambda _node, _to: "OPENJSON"),
 )

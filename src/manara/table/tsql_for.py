@@ -11,6 +11,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
+from manara.table.tsql_forms import filled
 from manara.table.tsql_parts import refuse
 
 _JSON = {
@@ -191,10 +192,7 @@ class _Told:
         return _joined(exp.Literal.string("{"), inside, exp.Literal.string("}"))
 
     def _value(self, at: int) -> exp.Expression:
-        form: Any = sqlglot.parse_one(_JSON[self._to].format(v="manara_x"), dialect=self._to)
-        return form.transform(  # type: ignore[no-any-return] # a tree
-            lambda node: _given(at) if isinstance(node, exp.Column) and node.name == "manara_x" else node
-        )
+        return filled(_JSON[self._to], self._to, v=_given(at))
 
     def _refused(self, what: str) -> None:
         refuse(self._text, what)

@@ -5,6 +5,8 @@ from typing import Any, cast
 import sqlglot
 from sqlglot import exp
 
+from manara.table.tsql_forms import filled
+
 _TEXTS = {exp.DataType.Type.VARCHAR, exp.DataType.Type.NVARCHAR, exp.DataType.Type.CHAR, exp.DataType.Type.NCHAR}
 
 _SCALAR = {
@@ -74,7 +76,7 @@ def with_json(tree: exp.Expression, to: str) -> exp.Expression:
     for call in list(tree.find_all(exp.Anonymous)):
         if call.name.upper() == "STRING_SPLIT" and isinstance(call.parent, exp.Table | exp.Lateral):
             text, sign = call.expressions[:2]
-            rows = _tree(f"select manara_s.value, manara_s.ordinal {_SPLIT[to]}", to, t=text, s=sign)
+            rows = filled(f"select manara_s.value, manara_s.ordinal {_SPLIT[to]}", to, t=text, s=sign)
             _put_rows(call.parent, exp.Subquery(this=rows), "manara_split")
     for opened in list(tree.find_all(exp.OpenJSON)):
         if isinstance(opened.parent, exp.Table | exp.Lateral):
@@ -96,13 +98,13 @@ def _put_rows(place: exp.Table | exp.Lateral, rows: exp.Subquery, name: str) -> 
 def json_value(node: exp.JSONExtract | exp.JSONExtractScalar, to: str) -> exp.Expression:
     """Return JSON_VALUE, which gives no objects and arrays, or JSON_QUERY, which gives nothing else."""
     form = _SCALAR if isinstance(node, exp.JSONExtractScalar) else _NESTED
-    return _tree(form[to], to, j=_document(node.this, to), p=_path(node.expression, to))
+    return filled(form[to], to, j=_document(node.this, to), p=_path(node.expression, to))
 
 
 def open_json(node: exp.OpenJSON, to: str) -> exp.Subquery:
     """Return the rows of an OPENJSON as a sub-query: its declared columns, or key, value and type."""
     path = node.args.get("path")
-    whole = _tree(_WHOLE[to], to, j=node.this, p=_path(path or exp.Literal.string("$"), to))
+    whole = filled(_WHOLE[to], to, j=node.this, p=_path(path or exp.Literal.string("$"), to))
     if not node.expressions:
         return exp.Subquery(this=_with_whole(_ELEMENTS[to], whole, to))
     rows = _with_whole(_ROWS[to], whole, to)
@@ -112,16 +114,16 @@ def open_json(node: exp.OpenJSON, to: str) -> exp.Subquery:
 
 def is_json(value: exp.Expression) -> exp.Expression:
     """Return ISJSON for DuckDB."""
-    return _tree("case when json_valid({j}) then 1 when {j} is not null then 0 end", "duckdb", j=value)
+    return filled("case when json_valid({j}) then 1 when {j} is not null then 0 end", "duckdb", j=value)
 
 
 def _column(one: exp.OpenJSONColumnDef, to: str) -> exp.Expression:
     path = one.args.get("path") or exp.Literal.string(f'$."{one.name}"')
     form = _NESTED if one.args.get("as_json") else _SCALAR
-    value = _tree(form[to], to, j=exp.column("manara_j"), p=_path(path, to))
+    value = filled(form[to], to, j=exp.column("manara_j"), p=_path(path, to))
     kind = one.args["kind"]
     if to == "postgres" and kind.this in {exp.DataType.Type.BIT, exp.DataType.Type.BOOLEAN}:
-        value = _tree(
+        value = filled(
             "case {v} when 'true' then 1 when '1' then 1 when 'false' then 0 when '0' then 0 end", to, v=value
         )
     if not one.args.get("as_json") and kind.this not in _TEXTS:
@@ -145,20 +147,6 @@ def _with_whole(form: str, whole: exp.Expression, to: str) -> exp.Query:
     inner = next(each for each in tree.find_all(exp.Subquery) if each.alias == "manara_w")
     inner.set("this", whole)
     return cast("exp.Query", tree)
-
-
-def _tree(form: str, to: str, **parts: exp.Expression) -> exp.Expression:
-    """Return a form as a tree, with other trees in the places that it names."""
-    names = {name: f"manara_part_{name}" for name in parts}
-    tree: Any = sqlglot.parse_one(form.format(**names), dialect=to)
-
-    placed = {names[name]: part for name, part in parts.items()}
-
-    def put(node: exp.Expression) -> exp.Expression:
-        found = placed.get(node.name) if isinstance(node, exp.Column) else None
-        return node if found is None else found.copy()
-
-    return cast("exp.Expression", tree.transform(put))
 
 
 def _alias(name: str) -> exp.TableAlias:

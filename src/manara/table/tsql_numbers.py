@@ -1,4 +1,4 @@
-"""Numbers and parts of days as T-SQL counts them: a cast to a whole number cuts, and a week begins on Sunday."""
+"""Numbers as T-SQL counts them: a cast to a whole number cuts, and so does a column that takes a fraction."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -32,15 +32,6 @@ _CUT = {
 }
 """A value of which only the database knows whether it has a fraction."""
 
-_WEEK = "cast(floor((extract(doy from x) + extract(dow from date_trunc('year', x)) - 1) / 7) + 1 as integer)"
-_PARTS = {
-    "DAYOFWEEK": "cast(extract(dow from x) + 1 as integer)",
-    **dict.fromkeys(("WEEK", "WK", "WW"), _WEEK),
-    "WEEKISO": "cast(extract(week from x) as integer)",
-    **dict.fromkeys(("DAYOFYEAR", "DY", "Y"), "cast(extract(doy from x) as integer)"),
-}
-"""Parts of a day that other databases count otherwise. Source: DATEPART, with the DATEFIRST of us_english."""
-
 
 def cut(node: exp.Cast, types: Types, to: str) -> exp.Expression:
     """Return a cast to a whole number that cuts a fraction off, as SQL Server does; the others would round."""
@@ -61,16 +52,6 @@ def _careful(node: exp.Expression) -> exp.Expression:
     return exp.TryCast(this=node.this, to=node.to) if type(node) is exp.Cast else node
 
 
-def part_of(node: exp.Extract, types: Types, to: str) -> exp.Expression:
-    """Return DATEPART as SQL Server counts: Sunday is day 1, and week 1 is that of 1 January."""
-    value = node.expression
-    if types.of(value) == "text":
-        value = exp.cast(value.copy(), "timestamp")
-        node.set("expression", value)
-    form = _PARTS.get(node.this.name.upper())
-    return node if form is None or to not in _CUT else _with(form, to, value)
-
-
 def rounded(node: exp.Round) -> exp.Expression | None:
     """Return a ROUND that cuts as one that does so; None where it cannot be told which of both it is."""
     how = node.args.get("truncate")
@@ -89,31 +70,40 @@ def with_bits(tree: exp.Expression, types: Types, to: str) -> None:
         is_bit = node.to.this in {exp.DataType.Type.BIT, exp.DataType.Type.BOOLEAN}
         if is_bit and types.of(node.this) in {"int", "float"}:
             node.set("this", _with("case when x = 0 then 0 when x <> 0 then 1 end", to, node.this))
+        elif is_bit and types.of(node.this) == "text":
+            node.set(
+                "this",
+                _with("case lower(trim(x)) when 'true' then '1' when 'false' then '0' else x end", to, node.this),
+            )
 
 
-def stored(tree: exp.Expression, types: Types, columns: Callable[[exp.Table], Mapping[str, str]]) -> None:
-    """Cut what a change stores in columns of whole numbers, where it is known to have a fraction."""
+def stored(tree: exp.Expression, types: Types, to: str, columns: Callable[[exp.Table], Mapping[str, str]]) -> None:
+    """Make what a change stores fit its columns, as SQL Server does unasked.
+
+    What is known to have a fraction is cut for a column of whole numbers, and a text is read for one of numbers or
+    moments. `columns` tells those of a table.
+    """
     for update in list(tree.find_all(exp.Update)):
         for one in update.expressions:
-            if isinstance(one, exp.EQ) and types.of(one.this) == "int":
-                one.set("expression", _whole(one.expression, types))
+            if isinstance(one, exp.EQ) and isinstance(one.this, exp.Column):
+                one.set("expression", _fitting(one.expression, types.kind(one.this), types, to))
     for insert in list(tree.find_all(exp.Insert)):
-        whole = _whole_columns(insert, types, columns)
+        kinds = _kinds(insert, types, columns)
         for row in _rows(insert.expression):
-            pairs = zip(row.expressions, [*whole, *[False] * len(row.expressions)], strict=False)
-            row.set("expressions", [_whole(value, types) if is_whole else value for value, is_whole in pairs])
+            pairs = zip(row.expressions, [*kinds, *[""] * len(row.expressions)], strict=False)
+            row.set("expressions", [_fitting(value, kind, types, to) for value, kind in pairs])
 
 
-def _whole_columns(insert: exp.Insert, types: Types, columns: Callable[[exp.Table], Mapping[str, str]]) -> list[bool]:
-    """Return of each column that an INSERT fills whether it holds whole numbers."""
+def _kinds(insert: exp.Insert, types: Types, columns: Callable[[exp.Table], Mapping[str, str]]) -> list[str]:
+    """Return the types of the columns that an INSERT fills, in the words of the database."""
     if isinstance(insert.this, exp.Tuple):  # of a MERGE
-        return [types.of(column) == "int" for column in insert.this.expressions]
+        return [types.kind(column) for column in insert.this.expressions]
     told = insert.this.expressions if isinstance(insert.this, exp.Schema) else []
     target = insert.this.this if isinstance(insert.this, exp.Schema) else insert.this
     if not isinstance(target, exp.Table) or not isinstance(target.this, exp.Identifier):
         return []
-    kinds = {name.lower(): sort_of(kind) for name, kind in columns(target.copy()).items()}
-    return [kinds.get(name) == "int" for name in ([each.name.lower() for each in told] or [*kinds])]
+    kinds = {name.lower(): kind for name, kind in columns(target.copy()).items()}
+    return [kinds.get(name, "") for name in ([each.name.lower() for each in told] or [*kinds])]
 
 
 def _rows(given: Any) -> list[Any]:
@@ -127,11 +117,15 @@ def _rows(given: Any) -> list[Any]:
     return [given] if isinstance(given, exp.Select) and not given.find(exp.Star) else []
 
 
-def _whole(value: Any, types: Types) -> Any:
+def _fitting(value: Any, kind: str, types: Types, to: str) -> Any:
     inner = value.this if isinstance(value, exp.Alias) else value
-    if types.of(inner) != "float":
+    sort, wanted = types.of(inner), sort_of(kind)
+    if wanted == "int" and sort == "float":
+        short = exp.func("trunc", inner.copy())
+    elif wanted in {"int", "float", "time"} and sort == "text" and to in _CUT:
+        short = exp.cast(inner.copy(), exp.DataType.build(kind, dialect=to))
+    else:
         return value
-    short = exp.func("trunc", inner.copy())
     return exp.alias_(short, value.alias, quoted=True) if isinstance(value, exp.Alias) else short
 
 

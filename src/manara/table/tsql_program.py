@@ -280,7 +280,7 @@ class Program:
 
     def _own(self, tree: exp.Expression) -> exp.Expression:
         """Return the tree with what the batch itself knows: its session, and its table variables."""
-        told = with_status(self.batch.session.answered(tree, self.number), self.cursors)
+        told = with_status(self.batch.session.answered(tree, self.number, self.batch.called), self.cursors)
         for table in list(told.find_all(exp.Table)):
             if isinstance(table.this, exp.Parameter) and table.this.name.lower() in self.tables:
                 table.set("this", self.tables[table.this.name.lower()].copy())

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.tsql import TSQL
 from sqlglot.errors import SqlglotError
+from sqlglot.parsers.tsql import TSQLParser
 
 from manara.errors import WrongDefinition
 from manara.table.tsql_define import plain_table
@@ -24,12 +26,20 @@ _OPERATORS = set("-+*/%&|^")
 _VALUE_ENDS = {",", ";", "FROM", "WHERE", "OUTPUT", "WHEN", "OPTION"}
 
 
+class _SqlServer(TSQL):
+    class Parser(TSQLParser):
+        FUNCTIONS: ClassVar[dict[str, Any]] = {
+            **TSQLParser.FUNCTIONS,
+            "FORMAT": lambda told: exp.Anonymous(this="FORMAT", expressions=told),  # its form is not strftime's
+        }
+
+
 def tree_of(text: str) -> exp.Expression:
     """Return the tree of one T-SQL statement. Raises WrongDefinition where it cannot be read."""
     told = with_steps(without_value(_TWO_FROMS.sub(r"\1 \2 FROM", text)))
     plain, top, is_share = without_top(plain_table(told))
     try:
-        found: Any = sqlglot.parse_one(plain, dialect="tsql")
+        found: Any = sqlglot.parse_one(plain, dialect=_SqlServer)
     except SqlglotError as error:
         advice = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200]
         raise WrongDefinition(

@@ -1,5 +1,6 @@
 """What the statements of T-SQL know of their transaction and of what went wrong in it: TRY, THROW, @@TRANCOUNT."""
 
+import platform
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -69,25 +70,33 @@ class Session:
             self.left_out.clear()
         return error
 
-    def answered(self, tree: exp.Expression, number: int | None) -> exp.Expression:
-        """Return the tree with the values of what the session itself knows; `number` is that of the last new row."""
-        return tree.transform(lambda node: self._answer(node, number))
+    def answered(self, tree: exp.Expression, number: int | None, procedure: str) -> exp.Expression:
+        """Return the tree with the values of what the session itself knows.
 
-    def _answer(self, node: exp.Expression, number: int | None) -> exp.Expression:
+        `number` is that of the last new row, and `procedure` the name of the one that is running, if one is.
+        """
+        return tree.transform(lambda node: self._answer(node, number, procedure))
+
+    def _answer(self, node: exp.Expression, number: int | None, procedure: str) -> exp.Expression:
         is_counter = isinstance(node, exp.Parameter) and isinstance(node.this, exp.Parameter)
         if not is_counter and not isinstance(node, exp.Anonymous):
             return node
         name = node.this.name.upper() if is_counter else node.name.upper()
-        if name in {"IDENTITY", "SCOPE_IDENTITY"}:
-            return exp.null() if number is None else exp.Literal.number(number)
-        if name == "FETCH_STATUS":
-            return exp.Literal.number(self.fetched)
-        if name == "TRANCOUNT":
-            return exp.Literal.number(self.opened)
-        if name == "XACT_STATE":
-            return exp.Literal.number(-1 if self.is_broken else min(self.opened, 1))
+        named = exp.Literal.string(procedure) if procedure else exp.null()
+        last = exp.null() if number is None else exp.Literal.number(number)
+        is_own = [one.sql("tsql").upper() for one in node.expressions] == ["@@PROCID"]
+        known: dict[str, exp.Expression] = {
+            "IDENTITY": last,
+            "SCOPE_IDENTITY": last,
+            "OBJECT_NAME": named if is_own else node,
+            "ERROR_PROCEDURE": named if self.caught else exp.null(),
+            "SERVERNAME": exp.Literal.string(platform.node()),
+            "FETCH_STATUS": exp.Literal.number(self.fetched),
+            "TRANCOUNT": exp.Literal.number(self.opened),
+            "XACT_STATE": exp.Literal.number(-1 if self.is_broken else min(self.opened, 1)),
+        }
         asked = "ERROR_NUMBER" if name == "ERROR" else name
-        return self._of_error(asked) if asked in _OF_ERRORS else node
+        return self._of_error(asked) if asked in _OF_ERRORS else known.get(name, node)
 
     def _of_error(self, name: str) -> exp.Expression:
         if not self.caught:
@@ -105,7 +114,6 @@ _OF_ERRORS: Mapping[str, Callable[[ManaraError], exp.Expression]] = {
     "ERROR_SEVERITY": _number("severity", _SEVERE),
     "ERROR_STATE": _number("state", 1),
     "ERROR_LINE": lambda _error: exp.null(),
-    "ERROR_PROCEDURE": lambda _error: exp.null(),
 }
 """What a CATCH can ask of its error. The stand-in's own errors have no number of SQL Server's."""
 

@@ -55,6 +55,10 @@ class Types:
             return self.of(node.this)
         return self._of_function(node)
 
+    def kind(self, column: exp.Column) -> str:
+        """Return the type of a column, in the words of the database; nothing where it is not certain."""
+        return self._columns.get(column.name.lower(), "")
+
     def is_day(self, node: Any) -> bool:
         """Return whether a time is certainly a day without hours."""
         if isinstance(node, exp.Cast):

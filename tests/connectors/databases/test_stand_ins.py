@@ -236,7 +236,6 @@ def test_a_table_that_counts_by_itself_is_made(place: Place) -> None:
         pytest.param("THROW", "without anything", id="throw"),
         pytest.param("CREATE PROCEDURE p AS SELECT 1", "a program of the database", id="procedure"),
         pytest.param("SELECT Id FROM Stock WHERE Item LIKE '[A-C%'", "never closed", id="like"),
-        pytest.param("SELECT DATEDIFF(week, Seen, Seen) FROM Stock", "weeks", id="week"),
         pytest.param("SELECT @nothing", "@nothing, which nothing declares", id="variable"),
         pytest.param("EXEC(1)", "is no text", id="dynamic"),
         pytest.param("SELECT CONVERT(varchar(30), Seen, 999) FROM Stock", "999", id="style"),

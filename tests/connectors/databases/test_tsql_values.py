@@ -57,6 +57,35 @@ VALUES |= {
     f"CONVERT(varchar(30), {MOMENT}, 109)": "Feb  4 2024  3:04:05:123PM",
     "CONVERT(varchar(30), CAST('2024-12-14T00:04:05' AS datetime2), 0)": "Dec 14 2024 12:04AM",
     "CONVERT(varchar(30), CAST('2024-02-04' AS date), 100)": "Feb  4 2024",
+    # functions
+    "PATINDEX('%[0-9]%', 'ab1c')": 3, "PATINDEX('%b_d%', 'abcd')": 2, "PATINDEX('ab%', 'xab')": 0,
+    "PATINDEX('%cd', 'abcd')": 3, "ISNUMERIC('-1.5e3')": 1, "ISNUMERIC('1,000.5')": 1, "ISNUMERIC('x')": 0,
+    "ISNUMERIC('')": 0, "STR(5.567, 6, 2)": "  5.57", "STR(123)": "       123", "STR(123456, 3)": "***",
+    "COL_LENGTH('dbo.Stock', 'nope')": None, "QUOTENAME('a]b')": "[a]]b]", "QUOTENAME('x', '''')": "'x'",
+    "APP_NAME()": "Manara", "OBJECT_NAME(@@PROCID)": None,
+    "FORMAT(1234567.891, 'N2')": "1,234,567.89", "FORMAT(1234, 'N0')": "1,234", "FORMAT(5, 'D3')": "005",
+    "FORMAT(7, '000')": "007", "FORMAT(1.5, '0.00')": "1.50", "FORMAT(-1234.5, '#,##0.00')": "-1,234.50",
+    "FORMAT(-5, '000', 'en-US')": "-005", "FORMAT(123456, '00')": "123456",
+    f"FORMAT({MOMENT}, 'yyyyMMddHHmmssfff')": "20240204150405123", f"FORMAT({MOMENT}, 'd')": "2/4/2024",
+    f"FORMAT({MOMENT}, 'ddd d MMM yy, h:mm tt')": "Sun 4 Feb 24, 3:04 PM",
+    f"FORMAT({MOMENT}, 'yyyy-MM-ddTHH:mm:ss.fff')": "2024-02-04T15:04:05.123",
+    f"FORMAT({MOMENT}, 'D')": "Sunday, February 4, 2024",
+    f"FORMAT({MOMENT}, 'd MMMM \"the\" yyyy')": "4 February the 2024",
+    f"FORMAT({MOMENT}, 'yyyy-MM', 'de-DE')": "2024-02", f"FORMAT({MOMENT}, 'o')": "2024-02-04T15:04:05.1230000",
+    # texts that are read
+    "CAST('' AS int)": 0, "TRY_CAST(' ' AS int)": 0, "TRY_CAST('2.7' AS int)": None, "TRY_CAST(' 5 ' AS int)": 5,
+    "TRY_CAST('99999999999' AS int)": None, "TRY_CAST('12.345' AS decimal(9,2))": 12.35,
+    "TRY_CAST('x' AS decimal(9,2))": None, "TRY_CAST('1e3' AS float)": 1000.0, "TRY_CAST('true' AS bit)": 1,
+    "TRY_CAST('x' AS bit)": None, "CAST('20240203' AS date)": "2024-02-03T00:00:00",
+    "TRY_CAST('2024-13-01' AS date)": None, "TRY_CAST('2024-02-30' AS date)": None,
+    "TRY_CONVERT(datetime, '02/03/2024 10:00')": "2024-02-03T10:00:00", "CAST('' AS date)": "1900-01-01T00:00:00",
+    "DATEADD(day, 1, '20240228')": "2024-02-29T00:00:00", "YEAR('20240101')": 2024,
+    "EOMONTH('20240203')": "2024-02-29T00:00:00",
+    # weeks, zones, beginnings
+    "DATEDIFF(week, '2024-01-06', '2024-01-07')": 1, "DATEDIFF(wk, '20240107', '20240113')": 0,
+    "DATEDIFF(week, '20240107', '20231231')": -1, "DATETRUNC(month, CAST('2024-02-20' AS date))": "2024-02-01T00:00:00",
+    "CAST(CAST('2024-07-01T10:00:00' AS datetime) AT TIME ZONE 'UTC' AT TIME ZONE 'W. Europe Standard Time' "
+    "AS datetime)": "2024-07-01T12:00:00",
     "POWER(2, -1)": 0, "POWER(2, 3)": 8, "POWER(2.0, -1)": 0.5,
 }  # fmt: skip
 
@@ -103,6 +132,35 @@ def test_fractions_are_cut_where_whole_numbers_are_kept(
     assert _values(place, f"SELECT Id FROM Stock WHERE {where} ORDER BY Id") == rows
 
 
+STORED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+    "texts of a table": (
+        "CREATE TABLE #t (a varchar(30)) INSERT #t VALUES ('20240203'), (''), ('2/3/2024 10:11') "
+        "INSERT INTO Stock (Id, Seen) SELECT 7, a FROM #t SELECT Seen FROM Stock WHERE Id = 7 ORDER BY Seen",
+        [("1900-01-01T00:00:00",), ("2024-02-03T00:00:00",), ("2024-02-03T10:11:00",)]),
+    "texts that are written out": (
+        "INSERT INTO Stock (Id, Price, Seen) VALUES ('9', '1.5', '20240203') "
+        "UPDATE Stock SET Id = '' WHERE Id = 9 SELECT Price, Seen FROM Stock WHERE Id = 0",
+        [(1.5, "2024-02-03T00:00:00")]),
+    "texts of a MERGE": (
+        "MERGE Stock AS t USING (SELECT 2 AS Id, '20250101' AS d) AS s ON t.Id = s.Id "
+        "WHEN MATCHED THEN UPDATE SET Seen = s.d; SELECT Seen FROM Stock WHERE Id = 2", [("2025-01-01T00:00:00",)]),
+    "texts that are compared": (
+        "SELECT Id FROM Stock WHERE Seen >= '20240102' AND Seen < '20240103 12:00' AND Item <> '20240101' "
+        "AND Seen BETWEEN '1/1/2024' AND '20240103'", [(2,)]),
+    "texts of a table that may not fit": (
+        "CREATE TABLE #t (n int, a varchar(30)) INSERT #t VALUES (1, '20240203'), (2, 'x'), (3, ''), (4, NULL), "
+        "(5, '2024-02-03T10:11:12.5') "
+        "SELECT TRY_CAST(a AS int), TRY_CAST(a AS datetime), TRY_CAST(a AS decimal(5,1)) FROM #t ORDER BY n",
+        [(20240203, "2024-02-03T00:00:00", None), (None, None, None), (0, "1900-01-01T00:00:00", None),
+         (None, None, None), (None, "2024-02-03T10:11:12.5", None)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "rows"), STORED.values(), ids=STORED)
+def test_a_text_is_read_where_another_type_belongs(place: Place, text: str, rows: list[tuple[Any, ...]]) -> None:
+    assert _values(place, text) == rows
+
+
 REFUSED = {
     "CAST(SYSDATETIME() AS varchar(30))": "a moment as a text without a style",
     "CONCAT('at ', CAST('2024-02-04' AS datetime2))": "a moment as a text without a style",
@@ -110,6 +168,9 @@ REFUSED = {
     "CONVERT(date, 'Feb  4 2024', 100)": "the style 100",
     "POWER(v.x, -1)": "not certain whether",
     "SUBSTRING('abc', -1, 3)": "from before the text",
+    "FORMAT(5, 'C')": "none of N2",
+    "FORMAT(GETDATE(), 'dd.MMM', 'de-DE')": "for 'de-de'",
+    "FORMAT(5, 'N2', 'de-DE')": "for 'de-de'",
 }
 
 

@@ -1,0 +1,85 @@
+"""Days and moments as T-SQL counts them: a week begins on Sunday, a difference counts borders, 0 is 1900-01-01."""
+
+from sqlglot import exp
+from tzlocal.windows_tz import win_tz
+
+from manara.table.tsql_forms import filled
+from manara.table.tsql_parts import refuse
+from manara.table.tsql_texts import on_days
+from manara.table.tsql_types import Types
+
+_DIALECTS = {"duckdb", "postgres"}
+_IANA = {name.lower(): iana for name, iana in win_tz.items()}
+_SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
+_SINCE = "cast(floor((cast({x} as date) - date '1899-12-31') / 7.0) as integer)"
+"""Which week since a Sunday, any one."""
+_WEEK = "cast(floor((extract(doy from {x}) + extract(dow from date_trunc('year', {x})) - 1) / 7) + 1 as integer)"
+_PARTS = {
+    "DAYOFWEEK": "cast(extract(dow from {x}) + 1 as integer)",
+    **dict.fromkeys(("WEEK", "WK", "WW"), _WEEK),
+    "WEEKISO": "cast(extract(week from {x}) as integer)",
+    **dict.fromkeys(("DAYOFYEAR", "DY", "Y"), "cast(extract(doy from {x}) as integer)"),
+}
+"""Parts of a day that other databases count otherwise. Source: DATEPART, with the DATEFIRST of us_english."""
+
+
+def between(node: exp.DateDiff, to: str, text: str) -> exp.Expression:
+    """Return the number of borders between two times, as SQL Server counts; PostgreSQL has no such function."""
+    unit = str(node.args.get("unit") or "DAY").upper()
+    if unit in {"WEEK", "WK", "WW"} and to in _DIALECTS:
+        return exp.Sub(this=filled(_SINCE, to, x=node.this), expression=filled(_SINCE, to, x=node.expression))
+    if to != "postgres":
+        return node
+    end, start = (exp.cast(part.copy(), "timestamp") for part in (node.this, node.expression))
+    if unit in {"DAY", "DD", "D"}:
+        return filled("(cast({e} as date) - cast({s} as date))", to, e=end, s=start)
+    if unit in {"YEAR", "MONTH", "QUARTER"}:
+        many = {"YEAR": 1, "MONTH": 12, "QUARTER": 4}[unit]
+        rest = f"+ extract({unit.lower()} from {{e}}) - extract({unit.lower()} from {{s}})" if many > 1 else ""
+        borders = f"cast((extract(year from {{e}}) - extract(year from {{s}})) * {many} {rest} as bigint)"
+        return filled(borders, to, e=end, s=start)
+    if unit not in _SMALLER:
+        refuse(text, f"DATEDIFF in {unit}")
+    apart = f"extract(epoch from date_trunc('{unit.lower()}', {{e}}) - date_trunc('{unit.lower()}', {{s}}))"
+    return filled(f"cast({apart} / {_SMALLER[unit]} as bigint)", to, e=end, s=start)
+
+
+def part_of(node: exp.Extract, types: Types, to: str) -> exp.Expression:
+    """Return DATEPART as SQL Server counts: Sunday is day 1, and week 1 is that of 1 January."""
+    value = node.expression
+    if types.of(value) == "text":
+        value = exp.cast(value.copy(), "timestamp")
+        node.set("expression", value)
+    form = _PARTS.get(node.this.name.upper())
+    return node if form is None or to not in _DIALECTS else exp.paren(filled(form, to, x=value), copy=False)
+
+
+def begun(node: exp.TimestampTrunc, types: Types, to: str) -> exp.Expression:
+    """Return DATETRUNC, which PostgreSQL would give a time zone."""
+    if to != "postgres":
+        return node
+    is_day = types.is_day(node.this)
+    node.set("this", exp.cast(node.this.copy(), "timestamp"))
+    return exp.cast(node, "date" if is_day else "timestamp")
+
+
+def added(node: exp.DateAdd) -> exp.Expression:
+    """Return DATEADD with the moment that a number or text means where one stands: 0 is 1900-01-01."""
+    if isinstance(node.this, exp.Literal) and node.this.is_string:
+        node.set("this", exp.cast(on_days(node.this), "timestamp"))
+    elif isinstance(node.this, exp.Literal) and node.this.name == "0":
+        node.set("this", exp.cast(exp.Literal.string("1900-01-01"), "timestamp"))
+    return node
+
+
+def day_of(node: exp.DateFromParts) -> exp.Expression:
+    """Return DATEFROMPARTS."""
+    return exp.Anonymous(this="make_date", expressions=[node.args["year"], node.args["month"], node.args["day"]])
+
+
+def in_zone(node: exp.AtTimeZone) -> exp.AtTimeZone:
+    """Return a moment in a time zone by its IANA name; SQL Server calls it as Windows does."""
+    zone = node.args["zone"]
+    if isinstance(zone, exp.Literal | exp.National):
+        node.set("zone", exp.Literal.string(_IANA.get(zone.name.lower(), zone.name)))
+    return node
