@@ -21,6 +21,7 @@ from manara.table.tsql_numbers import cut, rounded, stored, with_bits
 from manara.table.tsql_output import plain_returning
 from manara.table.tsql_parts import refuse
 from manara.table.tsql_pattern import as_regex, has_brackets
+from manara.table.tsql_pivot import with_pivots
 from manara.table.tsql_statements import applied, plain_key, say_recursive, unqualified
 from manara.table.tsql_texts import read, with_days
 from manara.table.tsql_top import with_tops
@@ -66,7 +67,8 @@ class _Translation:
         self._types = Types({}, {})
 
     def of(self, tree: exp.Expression) -> str:
-        tree = with_for(tree.copy(), self._text, self._to, lambda table: self._columns(self._called(table.copy())))
+        tree = with_for(tree.copy(), self._text, self._to, self._columns_by_name)
+        tree = with_pivots(tree, self._text, self._columns_by_name)
         tree = with_styles(applied(with_json(tree, self._to)), self._kinds, self._text)
         refuse_what_differs(tree, self._text, self._to)
         say_recursive(tree)
@@ -78,7 +80,7 @@ class _Translation:
         if self._to == "duckdb":
             with_days(tree, self._types)
         with_bits(tree, self._types, self._to)
-        stored(tree, self._types, self._to, lambda table: self._columns(self._called(table)))
+        stored(tree, self._types, self._to, self._columns_by_name)
         tree = self._changed_tree(tree)
         if self._to == "postgres":
             tree = spelt(tree, self._columns)
@@ -110,6 +112,9 @@ class _Translation:
                 else:
                     node.replace(changed)
         return tree
+
+    def _columns_by_name(self, table: exp.Table) -> Mapping[str, str]:
+        return self._columns(self._called(table.copy()))
 
     def _columns(self, table: exp.Table) -> dict[str, str]:
         """Return the columns of a table as it is called there."""
@@ -212,7 +217,7 @@ class _Translation:
             return self._now()
         if name == "FORMAT":
             return formatted(node, self._to, self._text, self._types)
-        known = function(node, self._to, self._text, lambda table: self._columns(self._called(table)))
+        known = function(node, self._to, self._text, self._columns_by_name)
         return node if known is node else self._changed_tree(known)
 
     def _object(self, node: exp.ObjectId) -> exp.Expression:

@@ -66,7 +66,7 @@ def _row_by_row(
     asked = tree.copy()
     asked.set("expressions", [exp.alias_(piece, f"{_PIECE}{at}") for at, piece in enumerate(pieces)] or [exp.Null()])
     rows = program.rows_of(asked, text)
-    kinds = {f"{_PIECE}{at}": _kind(rows.schema.field(at).type) for at in range(len(pieces))}
+    kinds = {f"{_PIECE}{at}": kind_of(rows.schema.field(at).type) for at in range(len(pieces))}
     typed = {name: exp.cast(exp.Parameter(this=exp.var(name)), kind) for name, kind in kinds.items()}
     steps = [step.transform(lambda node: _typed(node, typed)) for step in steps]
     inner = replace(program, kinds={**program.kinds, **kinds})
@@ -101,7 +101,7 @@ def _typed(node: exp.Expression, typed: Mapping[str, exp.Expression]) -> exp.Exp
     return node if found is None else found.copy()
 
 
-def _kind(kind: pa.DataType) -> exp.DataType:
+def kind_of(kind: pa.DataType) -> exp.DataType:
     """Return the type in T-SQL of a column of Arrow's."""
     told = "nvarchar(max)"
     for is_kind, name in (

@@ -8,7 +8,6 @@ from sqlglot import exp
 from manara.table.tsql_parts import refuse
 
 _ROW = {"postgres": "ctid"}
-"""What the database calls the place of a row; `rowid` elsewhere."""
 _PLACE, _NEW = "manara_row", "manara_new"
 
 
@@ -20,8 +19,8 @@ def changed(tree: exp.Expression, text: str, to: str) -> exp.Expression:
     """
     if not isinstance(tree, exp.Update | exp.Delete):
         return tree
-    named, tables, joins = _taken_apart(tree)
-    target = _target(named, tables, text) if tables else named
+    named, tables, joins = taken_apart(tree)
+    target = target_of(named, tables, text) if tables else named
     limit = tree.args.get("limit")
     if target is None:  # the FROM has only others
         if isinstance(tree, exp.Delete) or limit:
@@ -38,7 +37,12 @@ def changed(tree: exp.Expression, text: str, to: str) -> exp.Expression:
     return _plainly(tree, target, tables, joins)
 
 
-def _taken_apart(tree: exp.Update | exp.Delete) -> tuple[Any, list[Any], list[Any]]:
+def place_of(to: str) -> str:
+    """Return what a database calls the place of a row."""
+    return _ROW.get(to, "rowid")
+
+
+def taken_apart(tree: exp.Update | exp.Delete) -> tuple[Any, list[Any], list[Any]]:
     """Return the table that a change names, those of its FROM, and how they are joined, and take them out of it."""
     if isinstance(tree, exp.Update):
         for one in tree.expressions:
@@ -60,7 +64,7 @@ def _taken_apart(tree: exp.Update | exp.Delete) -> tuple[Any, list[Any], list[An
     return named, [source, *(join.this for join in joins)], joins
 
 
-def _target(named: Any, tables: Sequence[Any], text: str) -> Any:
+def target_of(named: Any, tables: Sequence[Any], text: str) -> Any:
     """Return which of the tables of a FROM is changed: the one of that alias, or else of that name; None for none."""
     found = [table for table in tables if table.alias_or_name.lower() == named.name.lower()]
     found = found or [table for table in tables if table.name.lower() == named.name.lower()]
@@ -96,7 +100,7 @@ def _by_rows(
     to: str,
 ) -> exp.Expression:
     """Return a change of the rows that a query finds, by their places."""
-    row = _ROW.get(to, "rowid")
+    row = place_of(to)
     table = _base(query, row, text) if query is not None else target.copy()
     named = target.args["alias"].this if target.alias else target.this  # an identifier: it may be a temporary table
     place = exp.column(row if query is None else _PLACE, table=named.copy() if joins else None)
@@ -142,3 +146,42 @@ def _column_of(query: exp.CTE, name: str, text: str) -> str:
     if any(isinstance(one, exp.Star) for one in query.this.expressions):
         return name
     return refuse(text, f"a change of '{name}', which is no column of a table")
+
+
+def by_source(tree: exp.Merge) -> list[exp.Expression]:
+    """Return a MERGE for PostgreSQL: what it does with rows that its source has not stands before it.
+
+    Its versions before 17 know no NOT MATCHED BY SOURCE.
+    """
+    target, using, on = tree.this, tree.args["using"], tree.args["on"]
+    whens = tree.args["whens"].expressions
+    own = [when for when in whens if when.args.get("source") and not when.args.get("matched")]
+    found: list[exp.Expression] = []
+    earlier: list[exp.Expression] = []  # of several, the first takes a row
+    for when in own:
+        source = exp.select(exp.Literal.number(1)).from_(using.copy()).where(on.copy())
+        conditions = [exp.not_(exp.Exists(this=source)), *(exp.not_(one.copy()) for one in earlier)]
+        if when.args.get("condition"):
+            conditions.append(when.args["condition"].copy())
+            earlier.append(exp.Coalesce(this=when.args["condition"].copy(), expressions=[exp.false()]))
+        then = when.args["then"]
+        step: exp.Expression = exp.Update(expressions=[one.copy() for one in then.expressions])
+        step = step if isinstance(then, exp.Update) else exp.Delete()
+        step.set("this", target.copy())
+        step.set("where", exp.Where(this=exp.and_(*conditions)))
+        step.set("with_", tree.args.get("with_") and tree.args["with_"].copy())
+        found.append(step)
+    rest = [when for when in whens if when not in own]
+    tree.set("whens", exp.Whens(expressions=rest))
+    return [*found, tree] if rest else found
+
+
+def in_places(to: str, places: list[Any]) -> exp.Expression:
+    """Return the condition that a row is one of those at some places."""
+    if not places:
+        return exp.false()
+    if to != "postgres":
+        return exp.In(this=exp.column(place_of(to)), expressions=[exp.Literal.number(place) for place in places])
+    kind = exp.DataType.build("tid", udt=True)
+    told: list[Any] = [exp.Cast(this=exp.Literal.string(place), to=kind.copy()) for place in places]
+    return exp.In(this=exp.column(place_of(to)), expressions=told)

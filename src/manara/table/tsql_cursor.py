@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from manara.errors import WrongDefinition
+from manara.table.tsql_changes import in_places, place_of
 from manara.table.tsql_parts import Plain, refuse
 from manara.table.tsql_read import tree_of
 
@@ -28,15 +29,21 @@ _FETCH = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _OTHER = re.compile(rf"(?:open|close|deallocate)\s+{_NAME}\s*;?", re.IGNORECASE)
+CURRENT = re.compile(rf"\bwhere\s+current\s+of\s+{_NAME}\s*;?\s*$", re.IGNORECASE)
 _FETCHED, _NO_ROW = 0, -1
+_PLACE = "manara_place"
 
 
 @dataclass(slots=True, kw_only=True)
 class Cursor:
-    """A query and, while the cursor is open, its rows; it stands before the first, at one, or behind the last."""
+    """A query and, while the cursor is open, its rows; it stands before the first, at one, or behind the last.
+
+    `places` are those of the rows in the one table that they come from, where they are asked for.
+    """
 
     query: str
     rows: "pa.Table | None" = None
+    places: "pa.ChunkedArray[Any] | None" = None
     at: int = -1
 
     def move(self, way: str, step: int) -> bool:
@@ -82,11 +89,46 @@ def use_cursor(program: "Program", part: Plain) -> None:
     elif part.word == "OPEN":
         if cursor.rows is not None:
             raise WrongDefinition(f"The cursor '{found[1]}' is open already.", where=part.text)
-        cursor.rows, cursor.at = program.rows_of(tree_of(cursor.query), part.text), -1
+        tree = tree_of(cursor.query)
+        has_places = program.wants_places and _add_place(tree, program.batch.spoken)
+        rows = program.rows_of(tree, part.text)
+        cursor.places = rows.column(rows.num_columns - 1) if has_places else None
+        cursor.rows, cursor.at = rows.select(range(rows.num_columns - has_places)), -1
     else:
         _opened(cursor, part)
         cursor.rows = None
     program.batch.changed = 0
+
+
+def _add_place(tree: exp.Expression, to: str) -> bool:
+    """Let a query give the places of its rows too; say no where they are not those of one table."""
+    source = tree.args["from_"].this if isinstance(tree, exp.Select) and tree.args.get("from_") else None
+    parts = ("joins", "group", "distinct", "with_")
+    if (
+        not isinstance(tree, exp.Select)
+        or not isinstance(source, exp.Table)
+        or any(tree.args.get(one) for one in parts)
+    ):
+        return False
+    named = source.args["alias"].this if source.alias else source.this
+    place = exp.cast(exp.column(place_of(to), table=named.copy()), "text")
+    tree.select(exp.alias_(place, _PLACE), copy=False)
+    return True
+
+
+def change_current(program: "Program", part: Plain, found: re.Match[str]) -> None:
+    """Run an UPDATE or DELETE of the row at which a cursor stands."""
+    cursor = _cursor(program, found[1], part)
+    rows = _opened(cursor, part)
+    if cursor.places is None:
+        refuse(part.text, "WHERE CURRENT OF a cursor whose rows are not those of one table")
+    if not 0 <= cursor.at < rows.num_rows:
+        raise WrongDefinition("The cursor stands at no row.", where=part.text)
+    tree: Any = tree_of(part.text[: found.start()])
+    tree.set("where", exp.Where(this=in_places(program.batch.spoken, [cursor.places[cursor.at].as_py()])))
+    program.run_tree(tree, part.text)
+    if not program.batch.changed:
+        raise WrongDefinition("The row at which the cursor stands has been changed or deleted since.", where=part.text)
 
 
 def fetch(program: "Program", part: Plain) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from manara.table.tsql_changes import by_source
 from manara.table.tsql_parts import refuse, tokens_of
 
 _NAME = r"(?:\[[^\]]+\]|\"[^\"]+\"|[\w#]+)"
@@ -66,9 +67,9 @@ def definitions(text: str) -> list[str] | None:
 
 
 def steps(tree: exp.Expression, to: str) -> Iterator[exp.Expression]:
-    """Yield the statements, one change each, that an ALTER TABLE comes to in the dialect `to`; any other as it is."""
+    """Yield the statements that an ALTER TABLE or a MERGE comes to in the dialect `to`; any other as it is."""
     if not isinstance(tree, exp.Alter):
-        yield tree
+        yield from by_source(tree) if isinstance(tree, exp.Merge) and to == "postgres" else [tree]
         return
     for action in tree.args["actions"]:
         for one in (

@@ -9,7 +9,7 @@ from sqlglot import exp
 from manara.table.tsql_parts import refuse, tokens_of
 from manara.table.tsql_read import tree_of
 
-_CHANGES = {"INSERT", "UPDATE", "DELETE"}
+_CHANGES = {"INSERT", "UPDATE", "DELETE", "MERGE"}
 _PAST = {"VALUES", "SELECT", "WHERE", "EXEC", "EXECUTE"}
 """Behind these an OUTPUT is the name of a column."""
 _ENDS = {"FROM", "WHERE", "VALUES", "SELECT", "DEFAULT", "EXEC", "EXECUTE", "OPTION", "WITH", ";"}
@@ -45,7 +45,7 @@ def output_of(text: str, word: str) -> Output | None:
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         is_word = token.token_type.name not in {"IDENTIFIER", "STRING", "NATIONAL_STRING"} and not depth
         said = str(token.text).upper() if is_word else ""
-        if "OUTPUT" not in marks and said in _PAST:
+        if "OUTPUT" not in marks and said in _PAST and word != "MERGE":
             break
         if said == "OUTPUT" and "OUTPUT" not in marks and _begins(tokens, at):
             marks["OUTPUT"] = at

@@ -11,8 +11,18 @@ from sqlglot import exp
 from manara.errors import ManaraError, WrongDefinition
 from manara.table.tsql import sequences, translated
 from manara.table.tsql_assign import assign, assign_from, is_assignment
+from manara.table.tsql_before import is_asked_before, set_variables, sets_variables, told_before
 from manara.table.tsql_calls import call, fill, insert_from_call
-from manara.table.tsql_cursor import DECLARES, Cursor, declare_cursor, fetch, use_cursor, with_status
+from manara.table.tsql_cursor import (
+    CURRENT,
+    DECLARES,
+    Cursor,
+    change_current,
+    declare_cursor,
+    fetch,
+    use_cursor,
+    with_status,
+)  # fmt: skip
 from manara.table.tsql_define import definitions, steps
 from manara.table.tsql_output import Output, output_of
 from manara.table.tsql_parts import If, Part, Plain, Try, While, parts, refuse
@@ -67,7 +77,7 @@ class Program:
 
     `tables` are the tables that its table variables and table parameters stand for, `kinds` the types of the other
     variables, all by their names in small letters, as are the `cursors`. `number` is that of the last new row, asked
-    for where it `wants_number`.
+    for where it `wants_number`; where it `wants_places`, cursors know where their rows stand.
     """
 
     batch: "Batch"
@@ -75,12 +85,16 @@ class Program:
     kinds: dict[str, exp.DataType] = field(default_factory=dict)
     cursors: dict[str, Cursor] = field(default_factory=dict)
     wants_number: bool = False
+    wants_places: bool = False
     number: int | None = None
     is_ended: bool = False
 
     def run(self, text: str) -> None:
         """Run all statements in order. Raises WrongDefinition for what cannot be translated."""
-        self.wants_number = bool(_ASKS_NUMBER.search(text))
+        self.wants_number, self.wants_places = (
+            bool(_ASKS_NUMBER.search(text)),
+            "current of" in " ".join(text.lower().split()),
+        )
         self._run_all(parts(text))
         if self.batch.session.is_rolled_back and not self.batch.depth:
             raise WrongDefinition(
@@ -163,6 +177,8 @@ class Program:
             declare_cursor(self, found)
         elif does:
             does(self, part)
+        elif found := CURRENT.search(text):
+            change_current(self, part, found)
         elif found := _INSERTS_CALL.fullmatch(text):
             insert_from_call(self, found["into"], found["call"], text)
         elif output := output_of(text, part.word):
@@ -170,16 +186,29 @@ class Program:
         else:
             told = definitions(text)
             for one in [part.text] if told is None else told:
-                for tree in steps(tree_of(one), self.batch.spoken):
-                    self.run_tree(tree, text)
+                self._run_steps(tree_of(one), text)
+
+    def _run_steps(self, tree: exp.Expression, text: str) -> None:
+        changed = 0
+        for step in steps(tree, self.batch.spoken):
+            self.run_tree(step, text)
+            changed += max(self.batch.changed, 0) if isinstance(tree, exp.Merge) else 0
+        self.batch.changed = changed or self.batch.changed
 
     def _put_out(self, output: Output, text: str) -> None:
         """Run a statement that puts out what it changes: as rows, or into a table."""
         tree = output.tree()
-        if not output.into or self.batch.session.is_broken:
+        is_before = is_asked_before(tree) and not self.batch.session.is_broken
+        if not is_before and (not output.into or self.batch.session.is_broken):
             self.run_tree(tree, text)
             return
-        rows = self.rows_of(tree, text)
+        rows = told_before(self, tree, text) if is_before else self.rows_of(tree, text)
+        if is_before:
+            self._run_steps(tree, text)
+        if not output.into:
+            self.batch.rows(rows.to_reader())
+            self.batch.changed = -1
+            return
         if self.wants_number and isinstance(tree, exp.Insert):
             self.number = self._number_of(tree) or self.number
         fill(self, output.into, [rows], text)
@@ -239,16 +268,21 @@ class Program:
             if self.batch.session.is_broken:
                 self.batch.session.left_out.append(text)
                 return
-            if self.batch.spoken == "duckdb":
-                for name, first, step in sequences(tree):
-                    kind = "temporary sequence" if "#" in name else "sequence"
-                    make = f'create or replace {kind} "{name}" start {int(first)} increment {int(step)}'
-                    self.batch.runner.execute(make, {})
-            self.batch.send(self.words(tree, text), _has_rows(tree))
-            if _has_rows(tree):
-                self.batch.changed = -1  # whoever takes the rows knows
-            if self.wants_number and isinstance(tree, exp.Insert):
-                self.number = self._number_of(tree) or self.number
+            self._change(tree, text)
+
+    def _change(self, tree: exp.Expression, text: str) -> None:
+        if sets_variables(tree):
+            set_variables(self, tree, text)
+        if self.batch.spoken == "duckdb":
+            for name, first, step in sequences(tree):
+                kind = "temporary sequence" if "#" in name else "sequence"
+                make = f'create or replace {kind} "{name}" start {int(first)} increment {int(step)}'
+                self.batch.runner.execute(make, {})
+        self.batch.send(self.words(tree, text), _has_rows(tree))
+        if _has_rows(tree):
+            self.batch.changed = -1  # whoever takes the rows knows
+        if self.wants_number and isinstance(tree, exp.Insert):
+            self.number = self._number_of(tree) or self.number
 
     def _number_of(self, tree: exp.Insert) -> int | None:
         """Return the number that the database gave to the last new row; None where the table does not count."""

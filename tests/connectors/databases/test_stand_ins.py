@@ -231,7 +231,7 @@ def test_a_table_that_counts_by_itself_is_made(place: Place) -> None:
     ("text", "says"),
     [
         pytest.param("SELECT rows FROM sys.partitions", "sys.partitions", id="sys"),
-        pytest.param("UPDATE Stock SET Id = 9 OUTPUT deleted.Id", "OUTPUT", id="output"),
+        pytest.param("DELETE FROM Stock OUTPUT inserted.Id", "OUTPUT", id="output"),
         pytest.param("ROLLBACK TRAN", "a ROLLBACK outside of a CATCH", id="rollback"),
         pytest.param("THROW", "without anything", id="throw"),
         pytest.param("CREATE PROCEDURE p AS SELECT 1", "a program of the database", id="procedure"),

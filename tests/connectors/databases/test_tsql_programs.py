@@ -153,6 +153,38 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "WHERE n = 2 UPDATE Made SET n = output + 1 INSERT INTO Made SELECT output, n FROM Made "
         "DELETE FROM Made WHERE output = 4 SELECT MAX(output) AS a, MAX(n) AS b, COUNT(*) AS c FROM Made", [(5, 6, 2)]),
     "columns called open and close": ("SELECT [close], open FROM (SELECT 1 AS open, 2 AS [close]) p", [(2, 1)]),
+    "what rows were before an update": (
+        "UPDATE s SET Price = Price + 1, Item = i.Item OUTPUT deleted.Id, deleted.Price AS old, inserted.Price, "
+        "inserted.Item FROM Stock s JOIN Incoming i ON i.Id = s.Id", [(2, 1.25, 2.25, "BCG 20")]),
+    "all of what rows were": ("UPDATE Stock SET Id = 2.7 OUTPUT deleted.*, inserted.Id AS n WHERE Id = 1",
+                              [(1, "OPV", 2.5, "2024-01-01T23:00:00", 2)]),
+    "what rows were into a table": (
+        "CREATE TABLE #log (Id int, Old varchar(20), New varchar(20)) UPDATE Stock SET Item = 'x' "
+        "OUTPUT deleted.Id, deleted.Item, inserted.Item INTO #log WHERE Id = 3 SELECT @@ROWCOUNT, * FROM #log",
+        [(1, 3, "MR", "x")]),
+    "a row from a queue": (
+        "UPDATE TOP (1) Stock SET Item = 'busy' OUTPUT deleted.Id INTO Incoming (Id) WHERE Id > 1 "
+        "SELECT COUNT(DISTINCT s.Id) FROM Incoming i JOIN Stock s ON s.Id = i.Id AND s.Item = 'busy'", [(1,)]),
+    "variables of an update": (
+        "DECLARE @o varchar(20), @n varchar(20), @id int UPDATE Stock SET @o = Item, @n = Item = 'new', @id = Id "
+        "WHERE Id = 2 SELECT @o, @n, @id, (SELECT Item FROM Stock WHERE Id = 2)", [("BCG", "new", 2, "new")]),
+    "what a MERGE has done": (
+        "DECLARE @done TABLE (act varchar(10), Old int, New int, Item varchar(20)) "
+        "MERGE Stock AS t USING (SELECT * FROM Incoming) AS s ON t.ID = s.id WHEN MATCHED AND t.Item <> s.Item THEN "
+        "UPDATE SET t.Item = s.Item WHEN NOT MATCHED THEN INSERT (Id, Item) VALUES (s.Id, s.Item) "
+        "WHEN NOT MATCHED BY SOURCE AND t.Id = 1 THEN UPDATE SET Item = 'gone' WHEN NOT MATCHED BY SOURCE THEN DELETE "
+        "OUTPUT $action, deleted.Id, inserted.Id, inserted.Item INTO @done; "
+        "SELECT * FROM @done ORDER BY COALESCE(Old, New)",
+        [("UPDATE", 1, 1, "gone"), ("UPDATE", 2, 2, "BCG 20"), ("DELETE", 3, None, None), ("INSERT", None, 4, "PCV")]),
+    "how many rows a MERGE has changed": (
+        "MERGE Stock AS t USING Incoming AS s ON t.Id = s.Id WHEN MATCHED THEN UPDATE SET t.Item = s.Item "
+        "WHEN NOT MATCHED BY SOURCE THEN DELETE; SELECT @@ROWCOUNT, COUNT(*) FROM Stock", [(3, 1)]),
+    "changes where a cursor stands": (
+        "DECLARE @id int, @n int = 0 DECLARE c CURSOR FOR SELECT Id FROM Stock WHERE Id < 3 ORDER BY Id FOR UPDATE "
+        "OPEN c FETCH NEXT FROM c INTO @id WHILE @@FETCH_STATUS = 0 BEGIN SET @n += 1 IF @id = 1 "
+        "UPDATE Stock SET Item = CONCAT('x', @n) WHERE CURRENT OF c ELSE DELETE FROM dbo.Stock WHERE CURRENT OF c; "
+        "FETCH NEXT FROM c INTO @id END CLOSE c DEALLOCATE c SELECT Id, Item FROM Stock ORDER BY Id",
+        [(1, "x1"), (3, "MR")]),
     "no new row": ("SELECT SCOPE_IDENTITY() AS a", [(None,)]),
     "what was inserted": (
         "CREATE TABLE Logs (Id int IDENTITY(5,1), Item varchar(10)) "
@@ -250,8 +282,21 @@ FAILS = {
         "END CATCH", "cannot compute a value|[Ii]nvalid input syntax",
     ),
     "what cannot be translated": (
-        "BEGIN TRY UPDATE Stock SET Id = 9 OUTPUT deleted.Id END TRY BEGIN CATCH PRINT 'x' END CATCH", "an OUTPUT of"
+        "BEGIN TRY DELETE FROM Stock OUTPUT inserted.Id END TRY BEGIN CATCH PRINT 'x' END CATCH", "an OUTPUT of"
     ),
+    "an update that goes on with its own variable": (
+        "DECLARE @n int = 0 UPDATE Stock SET @n = @n + 1, Id = @n", "goes on with its own variables"),
+    "a new number that is not known yet": (
+        "CREATE TABLE Made (Id int IDENTITY(1,1), Item varchar(9)) MERGE Made AS t USING Incoming AS s ON t.Id = s.Id "
+        "WHEN NOT MATCHED THEN INSERT (Item) VALUES ('x') OUTPUT inserted.Id;", "which the INSERT does not give"),
+    "a cursor of two tables": (
+        "DECLARE c CURSOR FOR SELECT s.Id FROM Stock s JOIN Incoming i ON i.Id = s.Id OPEN c FETCH c "
+        "DELETE FROM Stock WHERE CURRENT OF c", "not those of one table"),
+    "a cursor before its first row": (
+        "DECLARE c CURSOR FOR SELECT Id FROM Stock OPEN c DELETE FROM Stock WHERE CURRENT OF c", "stands at no row"),
+    "a row that is gone": (
+        "DECLARE c CURSOR FOR SELECT Id FROM Stock OPEN c FETCH c DELETE FROM Stock "
+        "UPDATE Stock SET Id = 1 WHERE CURRENT OF c", "changed or deleted since"),
 }  # fmt: skip
 
 

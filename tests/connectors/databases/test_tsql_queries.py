@@ -1,4 +1,4 @@
-"""Queries of T-SQL that other databases say otherwise: FOR JSON and FOR XML, TOP of a share or with ties, APPLY."""
+"""Queries of T-SQL that other databases say otherwise: FOR JSON, FOR XML, TOP of a share, ties, APPLY, PIVOT."""
 
 import json
 from typing import Any
@@ -69,6 +69,22 @@ QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
                        "GROUP BY Item ORDER BY n DESC) x", [(3,)]),
     "ties by a place": (f"{MORE} SELECT TOP 1 WITH TIES Item, Id FROM Stock ORDER BY 1 DESC, 2", [("OPV", 1)]),
     "ties into a table": ("SELECT TOP 1 WITH TIES Id INTO #x FROM Stock ORDER BY Price SELECT * FROM #x", [(3,)]),
+    "a PIVOT": (
+        "SELECT * FROM (SELECT Item, Price, Id % 2 AS Odd FROM Stock) s "
+        "PIVOT (SUM(Price) FOR Item IN ([OPV], [BCG])) p ORDER BY Odd", [(0, None, 1.25), (1, 2.5, None)]),
+    "a PIVOT of a table": (
+        "SELECT Id, OPV, p.BCG FROM Stock PIVOT (MAX(Price) FOR Item IN ([OPV],[BCG])) AS p WHERE Id < 3 ORDER BY Id",
+        [(1, 2.5, None), (2, None, 1.25)]),
+    "a PIVOT by numbers": (
+        "SELECT p.[1], p.[3] FROM (SELECT Id, Price FROM Stock) AS s PIVOT (COUNT(Price) FOR Id IN ([1], [3])) AS p",
+        [(1, 0)]),
+    "an UNPIVOT": (
+        "SELECT * FROM (SELECT Id, CAST(Price AS decimal(9,2)) AS a, CAST(Id AS decimal(9,2)) AS b FROM Stock) s "
+        "UNPIVOT (v FOR k IN (a, b)) AS u WHERE Id > 1 ORDER BY Id, k",
+        [(2, 1.25, "a"), (2, 2, "b"), (3, 3, "b")]),
+    "an UNPIVOT of a table, joined": (
+        "SELECT u.Id, k, u.v FROM (SELECT * FROM Stock) s UNPIVOT (v FOR k IN (Item)) u JOIN Incoming i ON i.Id = u.Id",
+        [(2, "Item", "BCG")]),
     "an OUTER APPLY": (
         "SELECT s.Id, x.Item FROM Stock s OUTER APPLY (SELECT TOP 1 i.Item FROM Incoming i WHERE i.Id > s.Id + 1 "
         "ORDER BY i.Id) x WHERE s.Id > 1 ORDER BY s.Id", [(2, "PCV"), (3, None)]),

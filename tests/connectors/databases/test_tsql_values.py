@@ -132,7 +132,7 @@ def test_fractions_are_cut_where_whole_numbers_are_kept(
     assert _values(place, f"SELECT Id FROM Stock WHERE {where} ORDER BY Id") == rows
 
 
-STORED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+READ: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "texts of a table": (
         "CREATE TABLE #t (a varchar(30)) INSERT #t VALUES ('20240203'), (''), ('2/3/2024 10:11') "
         "INSERT INTO Stock (Id, Seen) SELECT 7, a FROM #t SELECT Seen FROM Stock WHERE Id = 7 ORDER BY Seen",
@@ -156,7 +156,7 @@ STORED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "rows"), STORED.values(), ids=STORED)
+@pytest.mark.parametrize(("text", "rows"), READ.values(), ids=READ)
 def test_a_text_is_read_where_another_type_belongs(place: Place, text: str, rows: list[tuple[Any, ...]]) -> None:
     assert _values(place, text) == rows
 
