@@ -9,7 +9,7 @@ from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from manara.table.tsql_catalog import object_id, with_catalog
 from manara.table.tsql_changes import changed
-from manara.table.tsql_convert import as_text, from_text, is_text, style_of, with_styles
+from manara.table.tsql_convert import as_text, from_text, hash_as_text, is_text, style_of, with_styles
 from manara.table.tsql_dates import added, begun, between, day_of, in_zone, part_of
 from manara.table.tsql_differs import refuse_what_differs
 from manara.table.tsql_for import with_for
@@ -35,6 +35,7 @@ class Catalog(Protocol):
         """Return the table's columns in order, with their types in the database's SQL; nothing where there is none."""
 
 
+_HASHES = (exp.MD5, exp.MD5Digest, exp.SHA, exp.SHA2)
 _NOW = {"GETUTCDATE", "SYSDATETIME", "SYSUTCDATETIME"}
 
 
@@ -267,12 +268,15 @@ class _Translation:
         found: exp.Expression | None = value
         if style is None or not isinstance(kind, exp.DataType):
             found = None
+        elif isinstance(value, _HASHES) and is_text(kind):
+            found = hash_as_text(value, style)
         elif style >= 0 and is_text(kind):
             found = as_text(value, style, self._types, self._to)
         elif style > 0 and sort_of(kind.sql("tsql")) == "time":
             found = from_text(value, style, self._types, self._to, is_safe=is_safe)
         if found is None:
-            refuse(self._text, f"the style {node.args['style'].sql('tsql')} of a CONVERT")
+            told = node.args["style"].sql("tsql") if node.args.get("style") else "that is none"
+            refuse(self._text, f"the style {told} of a CONVERT")
         return self._cast((exp.TryCast if is_safe else exp.Cast)(this=found, to=kind))
 
     def _average(self, node: exp.Avg) -> exp.Expression:
@@ -306,7 +310,7 @@ class _Translation:
 
         Nobody sees what a text looks like of which only a hash is taken.
         """
-        if within.find_ancestor(exp.MD5, exp.SHA, exp.SHA2, exp.MD5Digest):
+        if within.find_ancestor(*_HASHES):
             return
         if self._types.of(value) == "time" and not self._types.is_day(value):
             refuse(self._text, "a moment as a text without a style; CONVERT with a style can be translated")
@@ -363,6 +367,7 @@ class _Translation:
             **dict.fromkeys(("BIT", "BOOLEAN"), "smallint" if self._to == "postgres" else "boolean"),
             "UTINYINT": "smallint" if self._to == "postgres" else "",
             "FLOAT": "" if is_real else "double precision" if self._to == "postgres" else "double",
+            "XML": "text",
             "MONEY": "decimal(19, 4)",
             "SMALLMONEY": "decimal(10, 4)",
         }.get(name, "")
@@ -373,7 +378,7 @@ class _Translation:
     def _column(self, node: exp.ColumnDef) -> exp.Expression:
         """Return the column of a new table; a number that counts by itself needs a sequence in DuckDB."""
         kinds = [constraint.kind for constraint in node.args.get("constraints") or ()]
-        counting = next((kind for kind in kinds if isinstance(kind, exp.GeneratedAsIdentityColumnConstraint)), None)
+        counting = next((kind for kind in kinds if isinstance(kind, COUNTING)), None)
         if counting is None or self._to == "postgres":
             return node
         if self._to != "duckdb":
@@ -421,6 +426,10 @@ class _Translation:
         return exp.Ln(this=node.this) if node.this is not None and node.expression is None else node
 
 
+COUNTING = (exp.GeneratedAsIdentityColumnConstraint, exp.AutoIncrementColumnConstraint)
+"""IDENTITY with its first number and step, and without."""
+
+
 def local(table: exp.Table) -> exp.Table:
     """Return the table without SQL Server's own schema, for which the database's own stands; `#t` keeps its sign."""
     if table.db.lower() == "dbo":
@@ -447,7 +456,7 @@ def sequences(tree: exp.Expression) -> list[tuple[str, str, str]]:
     found = []
     for column in tree.find_all(exp.ColumnDef) if isinstance(tree, exp.Create) else ():
         for constraint in column.args.get("constraints") or ():
-            if isinstance(constraint.kind, exp.GeneratedAsIdentityColumnConstraint):
+            if isinstance(constraint.kind, COUNTING):
                 told = constraint.kind.args
                 first, step = (str(told[name].name) if told.get(name) else "1" for name in ("start", "increment"))
                 table = local(tree.this.this.copy())

@@ -10,8 +10,9 @@ import sqlglot
 from sqlglot import exp
 
 from manara.table.runner import Values
+from manara.table.tsql_assign import kind_of
 from manara.table.tsql_define import renamed
-from manara.table.tsql_parts import Plain, refuse
+from manara.table.tsql_parts import Plain, refuse, tokens_of
 from manara.table.tsql_read import tree_of
 from manara.table.tsql_session import fitted
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from manara.table.tsql_program import Program
 
 DEEPEST = 32
+WITHIN = re.compile(r"(?<=from)\s*\(\s*(merge|update|delete|insert)\b", re.IGNORECASE)
+"""A change whose OUTPUT a query takes its rows from."""
+_DONE = " [#manara_done]"
 _MADE = re.compile(r"exec(?:ute)?\s*\((.*)\)\s*;?", re.IGNORECASE | re.DOTALL)
 """EXEC with a text in parentheses, not a procedure."""
 
@@ -36,6 +40,8 @@ def call(program: "Program", part: Plain) -> None:
         refuse(part.text, "a call that cannot be read")
     if tree.this.name.lower() == "sp_executesql":
         _call_made(program, tree, part.text)
+        if tree.args.get("return_status"):
+            program.batch.values[tree.args["return_status"].name.lower()] = 0
         return
     if tree.this.name.lower() == "sp_rename":
         told = [one.expression if isinstance(one, exp.EQ) else one for one in tree.expressions]
@@ -54,6 +60,28 @@ def insert_from_call(program: "Program", into: str, told: str, text: str) -> Non
     inner = replace(program.batch, rows=lambda rows: given.append(rows.read_all()))
     call(replace(program, batch=inner), Plain(word="EXEC", text=told))
     fill(program, into, given, text)
+
+
+def from_change(program: "Program", text: str, change: re.Match[str]) -> None:
+    """Run a statement that takes its rows from what a change puts out: INSERT ... SELECT ... FROM (MERGE ...) AS m."""
+    depth, end = 1, change.end()
+    for token in tokens_of(text[change.end() :]):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if not depth:
+            end = change.end() + token.start
+            break
+    given: list[pa.Table] = []
+    inner = replace(program, batch=replace(program.batch, rows=lambda rows: given.append(rows.read_all())))
+    word = change[1].upper()
+    inner.run_one(Plain(word=word, text=f"{change[1]}{text[change.end() : end]}"))
+    if len(given) != 1:
+        refuse(text, "a change within a query, which puts out nothing")
+    columns = ", ".join(f"[{field.name}] {kind_of(field.type).sql('tsql')}" for field in given[0].schema)
+    for made in (f"DROP TABLE IF EXISTS {_DONE}", f"CREATE TABLE {_DONE} ({columns})"):
+        program.run_tree(tree_of(made), made)
+    fill(program, _DONE, given, text)
+    outer = f"{text[: change.start()]}{_DONE}{text[end + 1 :]}"
+    program.run_tree(tree_of(outer), text)
 
 
 def fill(program: "Program", into: str, given: "Iterable[pa.Table]", text: str) -> None:

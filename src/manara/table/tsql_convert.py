@@ -81,6 +81,13 @@ def from_text(value: exp.Expression, style: int, types: Types, to: str, *, is_sa
     return exp.Anonymous(this="try_strptime" if is_safe else "strptime", expressions=[value, forms])
 
 
+def hash_as_text(value: exp.Expression, style: int) -> exp.Expression | None:
+    """Return a hash, which is a text of digits here already, as style 1 or 2 writes it; None for another."""
+    digits = exp.Upper(this=value)
+    begun = exp.DPipe(this=exp.Literal.string("0x"), expression=digits.copy())
+    return {1: begun, 2: digits}.get(style)
+
+
 def is_text(kind: exp.DataType) -> bool:
     """Return whether a type is one of texts."""
     return kind.this in _TEXTS

@@ -12,7 +12,7 @@ from manara.errors import ManaraError, WrongDefinition
 from manara.table.tsql import sequences, translated
 from manara.table.tsql_assign import assign, assign_from, is_assignment
 from manara.table.tsql_before import is_asked_before, set_variables, sets_variables, told_before
-from manara.table.tsql_calls import call, fill, insert_from_call
+from manara.table.tsql_calls import WITHIN, call, fill, from_change, insert_from_call
 from manara.table.tsql_cursor import (
     CURRENT,
     DECLARES,
@@ -114,7 +114,7 @@ class Program:
             elif isinstance(part, Try):
                 self._try(part)
             else:
-                self._run_one(part)
+                self.run_one(part)
 
     def _repeat(self, part: While) -> None:
         while not self.is_ended and self._holds(part.condition):
@@ -164,7 +164,8 @@ class Program:
         self.batch.changed = 0
         return holds
 
-    def _run_one(self, part: Plain) -> None:
+    def run_one(self, part: Plain) -> None:
+        """Run one statement."""
         text = part.text.strip()
         does = _DOES.get(part.word)
         if _QUIET.match(text):
@@ -177,6 +178,8 @@ class Program:
             declare_cursor(self, found)
         elif does:
             does(self, part)
+        elif found := WITHIN.search(text):
+            from_change(self, text, found)
         elif found := CURRENT.search(text):
             change_current(self, part, found)
         elif found := _INSERTS_CALL.fullmatch(text):

@@ -55,6 +55,9 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "CREATE TABLE Made (Id int NOT NULL, Item varchar(9)) INSERT INTO Made VALUES (1, '7') "
         "ALTER TABLE Made ALTER COLUMN Item int NOT NULL ALTER TABLE Made ALTER COLUMN Id bigint "
         "INSERT INTO Made (Item) VALUES (8) SELECT SUM(Item) FROM Made", [(15,)]),
+    "types that others have not": (
+        "CREATE TABLE #a (Id int IDENTITY PRIMARY KEY, g uniqueidentifier DEFAULT NEWID(), x xml, m money, "
+        "o datetimeoffset) INSERT #a (m) VALUES (1.5), (2) SELECT Id, m FROM #a", [(1, 1.5), (2, 2)]),
     "a key for a table": (
         "CREATE TABLE Made (Id int NOT NULL) ALTER TABLE Made ADD CONSTRAINT pk PRIMARY KEY CLUSTERED (Id ASC) "
         "INSERT INTO Made VALUES (1) SELECT Id FROM Made", [(1,)]),

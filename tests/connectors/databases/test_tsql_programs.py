@@ -176,6 +176,13 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "OUTPUT $action, deleted.Id, inserted.Id, inserted.Item INTO @done; "
         "SELECT * FROM @done ORDER BY COALESCE(Old, New)",
         [("UPDATE", 1, 1, "gone"), ("UPDATE", 2, 2, "BCG 20"), ("DELETE", 3, None, None), ("INSERT", None, 4, "PCV")]),
+    "rows from what a MERGE has done": (
+        "INSERT INTO Incoming SELECT k, act FROM (MERGE Stock AS t USING Incoming AS s ON t.Id = s.Id "
+        "WHEN MATCHED THEN UPDATE SET t.Item = s.Item WHEN NOT MATCHED THEN INSERT (Id, Item) VALUES (s.Id, s.Item) "
+        "OUTPUT $action, inserted.Id) AS m (act, k) WHERE act = 'INSERT' "
+        "SELECT @@ROWCOUNT, Id FROM Incoming WHERE Item = 'INSERT'", [(1, 4)]),
+    "what a statement that is made returns": (
+        "DECLARE @x int EXEC @x = sp_executesql N'DELETE FROM Stock' SELECT @x", [(0,)]),
     "how many rows a MERGE has changed": (
         "MERGE Stock AS t USING Incoming AS s ON t.Id = s.Id WHEN MATCHED THEN UPDATE SET t.Item = s.Item "
         "WHEN NOT MATCHED BY SOURCE THEN DELETE; SELECT @@ROWCOUNT, COUNT(*) FROM Stock", [(3, 1)]),
