@@ -10,11 +10,11 @@ from sqlglot.errors import ErrorLevel, UnsupportedError
 from manara.table.tsql_catalog import object_id, with_catalog
 from manara.table.tsql_changes import changed
 from manara.table.tsql_convert import as_text, from_text, hash_as_text, is_text, style_of, with_styles
-from manara.table.tsql_dates import added, begun, between, day_of, in_zone, part_of
+from manara.table.tsql_dates import added, begun, between, day_of, in_zone, moment_of, part_of
 from manara.table.tsql_differs import refuse_what_differs
 from manara.table.tsql_for import with_for
 from manara.table.tsql_format import formatted
-from manara.table.tsql_functions import function
+from manara.table.tsql_functions import function, stuffed
 from manara.table.tsql_json import with_json
 from manara.table.tsql_names import by_its_table, spelt, temporary_name
 from manara.table.tsql_numbers import cut, rounded, stored, with_bits
@@ -176,8 +176,9 @@ class _Translation:
             (exp.SHA2, self._hashed),
             ((exp.Concat, exp.ConcatWs), self._texts_together),
             (exp.Substring, self._part_of_text),
-            (exp.Stuff, self._stuff),
+            (exp.Stuff, lambda node: stuffed(node, self._to)),
             (exp.DateFromParts, day_of),
+            ((exp.TimestampFromParts, exp.TimeFromParts), lambda node: moment_of(node, self._to)),
             (exp.DataType, self._type),
             (exp.DateDiff, lambda node: between(node, self._to, self._text)),
             (exp.Length, lambda node: exp.Length(this=exp.func("rtrim", node.this)) if node.this else node),
@@ -347,17 +348,6 @@ class _Translation:
         if found is None:
             refuse(self._text, "a ROUND of which it is not certain whether it cuts")
         return found
-
-    def _stuff(self, node: exp.Stuff) -> exp.Expression:
-        """Return STUFF from its parts, for PostgreSQL, which has no such function."""
-        if self._to != "postgres":
-            return node
-        text, start, length = node.this, node.args["start"], node.args["length"]
-        before = exp.Left(this=text, expression=exp.Sub(this=exp.paren(start.copy()), expression=exp.Literal.number(1)))
-        after = exp.Substring(
-            this=text.copy(), start=exp.Add(this=exp.paren(start.copy()), expression=exp.paren(length.copy()))
-        )
-        return exp.Concat(expressions=[before, node.expression, after])
 
     def _type(self, node: exp.DataType) -> exp.Expression:
         name = node.this.name if isinstance(node.this, exp.DataType.Type) else ""

@@ -29,7 +29,9 @@ def changed(tree: exp.Expression, text: str, to: str) -> exp.Expression:
         tree.set("from_", exp.From(this=tables[0]))
         return tree
     made = {each.alias.lower(): each for each in tree.find_all(exp.CTE)}
-    has_outer = any(join.side or join.kind not in {"", "INNER", "CROSS"} for join in joins)
+    has_outer = any(
+        join.side or join.kind not in {"", "INNER", "CROSS"} or isinstance(join.this, exp.Lateral) for join in joins
+    )
     query = made.get(target.name.lower()) if not target.db else None
     if query is not None or has_outer or limit:
         tree.set("limit", None)

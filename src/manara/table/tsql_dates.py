@@ -77,6 +77,23 @@ def day_of(node: exp.DateFromParts) -> exp.Expression:
     return exp.Anonymous(this="make_date", expressions=[node.args["year"], node.args["month"], node.args["day"]])
 
 
+def moment_of(node: exp.TimestampFromParts | exp.TimeFromParts, to: str) -> exp.Expression:
+    """Return DATETIMEFROMPARTS and TIMEFROMPARTS; the parts of a second are thousandths, or as many digits as told."""
+    told = node.args
+    is_time = isinstance(node, exp.TimeFromParts)
+    seconds, parts = told["sec"], told.get("fractions") if is_time else told.get("milli")
+    if parts is not None:
+        digits = told.get("precision")
+        scale = 10.0 ** int(digits.name) if digits is not None else 1000.0 if not is_time else 1.0
+        share = exp.Div(this=exp.paren(parts.copy()), expression=exp.Literal.number(f"{scale:.1f}"))
+        seconds = exp.Add(this=exp.paren(seconds.copy()), expression=share)
+    names = ("hour", "min") if is_time else ("year", "month", "day", "hour", "min")
+    values = [*(told[name].copy() for name in names), seconds.copy()]
+    if to == "postgres":
+        values[-1] = exp.cast(values[-1], "double")
+    return exp.Anonymous(this="make_time" if is_time else "make_timestamp", expressions=values)
+
+
 def in_zone(node: exp.AtTimeZone) -> exp.AtTimeZone:
     """Return a moment in a time zone by its IANA name; SQL Server calls it as Windows does."""
     zone = node.args["zone"]

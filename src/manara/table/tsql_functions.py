@@ -37,6 +37,17 @@ def function(node: exp.Anonymous, to: str, text: str, columns: Columns) -> exp.E
     return known(node, to, text, columns) if known and to in _MATCHES else node
 
 
+def stuffed(node: exp.Stuff, to: str) -> exp.Expression:
+    """Return STUFF from its parts: NULL where it begins before the text or behind it."""
+    if to not in _MATCHES:
+        return node
+    return filled(
+        "case when {s} between 1 and length({t}) "
+        "then left({t}, ({s}) - 1) || coalesce({v}, '') || substring({t}, ({s}) + ({l})) end", to,
+        t=node.this, s=node.args["start"], l=node.args["length"], v=node.expression,
+    )  # fmt: skip
+
+
 def _place_of_pattern(node: exp.Anonymous, to: str, text: str, _columns: Columns) -> exp.Expression:
     told, value = node.expressions
     pattern = told.name if isinstance(told, exp.Literal | exp.National) else ""

@@ -232,6 +232,9 @@ CHANGES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "an UPDATE of a WITH": (
         "WITH low AS (SELECT Id AS K, Item AS It FROM dbo.Stock s) UPDATE low SET It = CONCAT('no ', K) WHERE K = 2",
         [(1, "OPV"), (2, "no 2"), (3, "MR")]),
+    "an UPDATE with an APPLY": (
+        "UPDATE t SET t.Item = x.m FROM Stock t CROSS APPLY (SELECT MAX(i.Item) AS m FROM Incoming i "
+        "WHERE i.Id = t.Id) x WHERE t.Id < 3", [(1, None), (2, "BCG 20"), (3, "MR")]),
     "a DELETE of so many rows": ("DELETE TOP (1) FROM Stock WHERE Id > 2 DELETE TOP (5) s FROM Stock s WHERE s.Id = 1",
                                  [(2, "BCG")]),
     "a DELETE in portions": ("WHILE 1 = 1 BEGIN DELETE TOP (2) FROM Stock IF @@ROWCOUNT < 2 BREAK END", []),

@@ -84,7 +84,10 @@ VALUES |= {
     "TRY_CONVERT(datetime, '02/03/2024 10:00')": "2024-02-03T10:00:00", "CAST('' AS date)": "1900-01-01T00:00:00",
     "DATEADD(day, 1, '20240228')": "2024-02-29T00:00:00", "YEAR('20240101')": 2024,
     "EOMONTH('20240203')": "2024-02-29T00:00:00",
-    # weeks, zones, beginnings
+    # weeks, zones, beginnings, parts
+    "DATETIMEFROMPARTS(2024, 2, 3, 4, 5, 6, 7)": "2024-02-03T04:05:06.007",
+    "LEFT(CAST(TIMEFROMPARTS(1, 2, 3, 5, 1) AS varchar(20)), 10)": "01:02:03.5",
+    "STUFF('abc', 5, 1, 'x')": None, "STUFF('', 1, 1, '')": None, "STUFF('abc', 3, 9, NULL)": "ab",
     "DATEDIFF(week, '2024-01-06', '2024-01-07')": 1, "DATEDIFF(wk, '20240107', '20240113')": 0,
     "DATEDIFF(week, '20240107', '20231231')": -1, "DATETRUNC(month, CAST('2024-02-20' AS date))": "2024-02-01T00:00:00",
     "CAST(CAST('2024-07-01T10:00:00' AS datetime) AT TIME ZONE 'UTC' AT TIME ZONE 'W. Europe Standard Time' "
