@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlglot import exp
@@ -17,7 +19,7 @@ from manara.table.tsql_format import formatted
 from manara.table.tsql_functions import function, stuffed
 from manara.table.tsql_json import with_json
 from manara.table.tsql_names import by_its_table, spelt, temporary_name
-from manara.table.tsql_numbers import cut, rounded, stored, with_bits
+from manara.table.tsql_numbers import cut, not_by_nothing, rounded, stored, with_bits
 from manara.table.tsql_output import plain_returning
 from manara.table.tsql_parts import refuse
 from manara.table.tsql_pattern import as_regex, has_brackets
@@ -39,30 +41,32 @@ _HASHES = (exp.MD5, exp.MD5Digest, exp.SHA, exp.SHA2)
 _NOW = {"GETUTCDATE", "SYSDATETIME", "SYSUTCDATETIME"}
 
 
-def translated(
-    tree: exp.Expression,
-    text: str,
-    to: str,
-    catalog: Catalog,
-    values: Mapping[str, Any],
-    changed: int = 0,
-    kinds: Mapping[str, exp.DataType] | None = None,
-) -> str:
-    """Return the statement in the words of the dialect `to`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What a batch knows where a statement stands.
 
-    `catalog` tells the columns of the tables; `values` are the variables, which stay as `$name`, `kinds` the types that
-    they were declared with (both by names in small letters), and `changed` is what @@ROWCOUNT says. Raises
-    WrongDefinition for what would not mean the same there.
+    `values` are the variables, `kinds` the types that they were declared with (both by names in small letters),
+    `changed` is what @@ROWCOUNT says, and `moment` what GETDATE() says, in UTC.
     """
-    return _Translation(text, to, catalog, values, changed, kinds or {}).of(tree)
+
+    values: Mapping[str, Any]
+    kinds: Mapping[str, exp.DataType]
+    changed: int
+    moment: datetime
+
+
+def translated(tree: exp.Expression, text: str, to: str, catalog: Catalog, state: State) -> str:
+    """Return the statement in the words of the dialect `to`; its variables stay as `$name`.
+
+    `catalog` tells the columns of the tables. Raises WrongDefinition for what would not mean the same there.
+    """
+    return _Translation(text, to, catalog, state).of(tree)
 
 
 class _Translation:
-    def __init__(
-        self, text: str, to: str, catalog: Catalog, values: Mapping[str, Any], changed: int,
-        kinds: Mapping[str, exp.DataType],
-    ) -> None:  # fmt: skip
-        self._text, self._to, self._catalog, self._changed, self._kinds = text, to, catalog, changed, kinds
+    def __init__(self, text: str, to: str, catalog: Catalog, state: State) -> None:
+        self._text, self._to, self._catalog, self._kinds = text, to, catalog, state.kinds
+        self._changed, self._moment, values = state.changed, state.moment, state.values
         self._found: dict[str, dict[str, str]] = {}
         self._values = {name.lower(): value for name, value in values.items()}
         self._types = Types({}, {})
@@ -158,7 +162,7 @@ class _Translation:
             (exp.Returning, plain_returning),
             (exp.Escape, self._escaped),
             (exp.Like, self._like),
-            (exp.CurrentTimestamp, lambda _node: self._now()),
+            (exp.CurrentTimestamp, self._now),
             (exp.ObjectId, self._object),
             (exp.Anonymous, self._function),
             (exp.Collate, lambda node: node.this),
@@ -207,16 +211,24 @@ class _Translation:
             return exp.Cast(this=placed, to=self._type(kind.copy()))  # it wants to know the type of what has none
         return placed
 
-    def _now(self) -> exp.Expression:
+    def _now(self, node: exp.Expression) -> exp.Expression:
+        """Return the moment of the statement: a transaction has one of its own, in which time stands still.
+
+        What a table or view is defined with asks for the time anew.
+        """
+        kind = exp.DataType.build("text" if self._to == "sqlite" else "timestamp", dialect=self._to)
+        if not node.find_ancestor(exp.Create, exp.Alter):
+            told = self._moment.replace(tzinfo=None).isoformat(" ")
+            return exp.Cast(this=exp.Literal.string(told), to=kind)
         if self._to == "sqlite":
             return exp.Anonymous(this="datetime", expressions=[exp.Literal.string("now")])
         aware = exp.AtTimeZone(this=exp.CurrentTimestamp(), zone=exp.Literal.string("UTC"))
-        return exp.Cast(this=aware, to=exp.DataType.build("timestamp", dialect=self._to))
+        return exp.Cast(this=aware, to=kind)
 
     def _function(self, node: exp.Anonymous) -> exp.Expression:
         name = node.name.upper()
         if name in _NOW:
-            return self._now()
+            return self._now(node)
         if name == "FORMAT":
             return formatted(node, self._to, self._text, self._types)
         known = function(node, self._to, self._text, self._columns_by_name)
@@ -256,11 +268,11 @@ class _Translation:
             return node
         left, right = self._types.of(node.this), self._types.of(node.expression)
         if "float" in {left, right}:
-            return node
+            return not_by_nothing(node)
         if not left == right == "int":
             what = f"the division {node.sql('tsql')}, of which it is not certain whether it is one of whole numbers"
             refuse(self._text, what)
-        return _whole(node)
+        return _whole(not_by_nothing(node))
 
     def _converted(self, node: exp.Convert) -> exp.Expression:
         """Return a CONVERT with its style as a cast: one that fails where SQL Server's does."""

@@ -20,6 +20,12 @@ def is_assignment(node: exp.Expression) -> bool:
     return isinstance(node, exp.EQ) and isinstance(node.this, exp.Parameter)
 
 
+def declared(kind: exp.DataType) -> exp.DataType:
+    """Return the type of a variable: a text without a length has one letter, where it is declared."""
+    is_short = kind.this in {exp.DataType.Type.VARCHAR, exp.DataType.Type.NVARCHAR} and not kind.expressions
+    return exp.DataType.build("varchar(1)", dialect="tsql") if is_short else kind
+
+
 def assign(program: "Program", pair: Any, text: str) -> None:
     """Run SET: give a variable the value of an expression, in its declared type."""
     if not is_assignment(pair):

@@ -11,6 +11,7 @@ from manara.table.tsql_types import Types
 _DIALECTS = {"duckdb", "postgres"}
 _IANA = {name.lower(): iana for name, iana in win_tz.items()}
 _SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
+_PARTS_OF_SECOND = {"MILLISECOND": 1_000, "MS": 1_000, "MICROSECOND": 1_000_000, "MCS": 1_000_000}
 _SINCE = "cast(floor((cast({x} as date) - date '1899-12-31') / 7.0) as integer)"
 """Which week since a Sunday, any one."""
 _WEEK = "cast(floor((extract(doy from {x}) + extract(dow from date_trunc('year', {x})) - 1) / 7) + 1 as integer)"
@@ -38,6 +39,9 @@ def between(node: exp.DateDiff, to: str, text: str) -> exp.Expression:
         rest = f"+ extract({unit.lower()} from {{e}}) - extract({unit.lower()} from {{s}})" if many > 1 else ""
         borders = f"cast((extract(year from {{e}}) - extract(year from {{s}})) * {many} {rest} as bigint)"
         return filled(borders, to, e=end, s=start)
+    if unit in _PARTS_OF_SECOND:
+        counted = f"floor(extract(epoch from {{}}) * {_PARTS_OF_SECOND[unit]})"
+        return filled(f"cast({counted.format('{e}')} - {counted.format('{s}')} as bigint)", to, e=end, s=start)
     if unit not in _SMALLER:
         refuse(text, f"DATEDIFF in {unit}")
     apart = f"extract(epoch from date_trunc('{unit.lower()}', {{e}}) - date_trunc('{unit.lower()}', {{s}}))"

@@ -52,6 +52,17 @@ def _careful(node: exp.Expression) -> exp.Expression:
     return exp.TryCast(this=node.this, to=node.to) if type(node) is exp.Cast else node
 
 
+def not_by_nothing(node: exp.Div) -> exp.Div:
+    """Return a division that fails where it divides by nothing; DuckDB would give a number without end."""
+    divisor = node.expression.unnest()
+    is_nothing_left_out = isinstance(divisor, exp.Nullif) and divisor.expression.name == "0"
+    if is_nothing_left_out or (isinstance(divisor, exp.Literal) and float(divisor.name) != 0):
+        return node
+    checked = "case when x = 0 then error('Divide by zero error encountered.') else x end"
+    node.set("expression", _with(checked, "duckdb", divisor))
+    return node
+
+
 def rounded(node: exp.Round) -> exp.Expression | None:
     """Return a ROUND that cuts as one that does so; None where it cannot be told which of both it is."""
     how = node.args.get("truncate")

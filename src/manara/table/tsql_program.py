@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from manara import clock
 from manara.errors import ManaraError, WrongDefinition
-from manara.table.tsql import sequences, translated
-from manara.table.tsql_assign import assign, assign_from, is_assignment
+from manara.table.tsql import State, sequences, translated
+from manara.table.tsql_assign import assign, assign_from, declared, is_assignment
 from manara.table.tsql_before import is_asked_before, set_variables, sets_variables, told_before
 from manara.table.tsql_calls import WITHIN, call, fill, from_change, insert_from_call
 from manara.table.tsql_cursor import (
@@ -166,6 +167,7 @@ class Program:
 
     def run_one(self, part: Plain) -> None:
         """Run one statement."""
+        self.batch.session.moment = clock.now()
         text = part.text.strip()
         does = _DOES.get(part.word)
         if _QUIET.match(text):
@@ -305,15 +307,11 @@ class Program:
         return int(rows.column(0)[0].as_py())
 
     def words(self, tree: exp.Expression, text: str) -> str:
-        return translated(
-            self._own(tree),
-            text,
-            self.batch.spoken,
-            self.batch.runner,
-            self.batch.values,
-            self.batch.changed,
-            self.kinds,
-        )
+        return translated(self._own(tree), text, self.batch.spoken, self.batch.runner, self._state())
+
+    def _state(self) -> State:
+        batch = self.batch
+        return State(values=batch.values, kinds=self.kinds, changed=batch.changed, moment=batch.session.moment)
 
     def _own(self, tree: exp.Expression) -> exp.Expression:
         """Return the tree with what the batch itself knows: its session, and its table variables."""
@@ -341,7 +339,7 @@ class Program:
         scratch: Any = Scratch()
         if tree.find(exp.Table):
             raise self.batch.session.caught[-1]
-        statement = translated(self._own(tree), text, "duckdb", scratch, self.batch.values, self.batch.changed)
+        statement = translated(self._own(tree), text, "duckdb", scratch, self._state())
         rows: pa.Table = scratch.query(statement, self.batch.used(statement)).read_all()
         return rows
 
@@ -358,9 +356,9 @@ class Program:
                     self._declare_table(name, item.args["kind"])
                     continue
                 default = item.args.get("default")
-                self.batch.values[name], self.kinds[name] = None, item.args["kind"]
+                self.batch.values[name], self.kinds[name] = None, declared(item.args["kind"])
                 if default:
-                    told = exp.select(exp.cast(default.copy(), item.args["kind"].copy()))
+                    told = exp.select(exp.cast(default.copy(), self.kinds[name].copy()))
                     self.batch.values[name] = self.value(told, text)
 
     def _declare_table(self, name: str, columns: exp.Schema) -> None:

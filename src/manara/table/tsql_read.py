@@ -1,5 +1,6 @@
 """T-SQL read as a tree, one statement at a time."""
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
@@ -36,6 +37,12 @@ class _SqlServer(TSQL):
 
 def tree_of(text: str) -> exp.Expression:
     """Return the tree of one T-SQL statement. Raises WrongDefinition where it cannot be read."""
+    return _read(text).copy()
+
+
+@functools.lru_cache(maxsize=512)
+def _read(text: str) -> exp.Expression:
+    """Return the tree of a statement; those of a loop are read once."""
     told = with_steps(without_value(_TWO_FROMS.sub(r"\1 \2 FROM", text)))
     plain, top, is_share = without_top(plain_table(told))
     try:

@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from manara import clock
 from manara.errors import BadRows, Cancelled, ManaraError, TimedOut, WrongDefinition
 from manara.table.tsql_parts import shown
 
@@ -34,11 +36,13 @@ class Raised(ManaraError):
 class Session:
     """One for a batch and all procedures that it calls.
 
+    `moment` is when the statement that runs began.
     `opened` is @@TRANCOUNT, `fetched` @@FETCH_STATUS, `tries` how many TRY are around the statement. `caught` are the
     errors whose CATCH is at work, the innermost last. Where `is_broken`, the database takes no more statements before
     the step ends: those of a CATCH are `left_out`.
     """
 
+    moment: datetime = field(default_factory=clock.now)
     opened: int = 0
     tries: int = 0
     caught: list[ManaraError] = field(default_factory=list)

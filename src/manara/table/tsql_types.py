@@ -105,7 +105,7 @@ class Types:
         return "text" if isinstance(node, exp.Add) and "text" in sorts and not sorts & {"int", "float"} else ""
 
     def _one(self, nodes: list[Any]) -> str:
-        sorts = {self.of(node) for node in nodes if node is not None and not isinstance(node, exp.Null)}
+        sorts = {self.of(node) for node in nodes if node is not None and not _is_no_value(node)}
         return sorts.pop() if len(sorts) == 1 else "float" if sorts == {"int", "float"} else ""
 
     def _of_value(self, value: Any) -> str:
@@ -114,6 +114,10 @@ class Types:
         if isinstance(value, float | Decimal):
             return "float"
         return "text" if isinstance(value, str) else "time" if isinstance(value, date | time) else ""
+
+
+def _is_no_value(node: Any) -> bool:
+    return isinstance(node, exp.Null) or (isinstance(node, exp.Anonymous) and node.name.lower() == "error")
 
 
 def sort_of(kind: str) -> str:

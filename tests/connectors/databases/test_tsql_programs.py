@@ -192,6 +192,11 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "UPDATE Stock SET Item = CONCAT('x', @n) WHERE CURRENT OF c ELSE DELETE FROM dbo.Stock WHERE CURRENT OF c; "
         "FETCH NEXT FROM c INTO @id END CLOSE c DEALLOCATE c SELECT Id, Item FROM Stock ORDER BY Id",
         [(1, "x1"), (3, "MR")]),
+    "time that goes on within a transaction": (
+        "DECLARE @a datetime2 = SYSDATETIME(), @i int = 0 WHILE @i < 20 SET @i += 1 "
+        "SELECT CASE WHEN DATEDIFF(microsecond, @a, SYSDATETIME()) > 0 THEN 1 ELSE 0 END AS later, "
+        "CASE WHEN GETDATE() = GETDATE() THEN 1 ELSE 0 END AS same", [(1, 1)]),
+    "a variable of one letter": ("DECLARE @v varchar = 'abc', @w varchar(2) = 'abc' SELECT @v, @w", [("a", "ab")]),
     "no new row": ("SELECT SCOPE_IDENTITY() AS a", [(None,)]),
     "what was inserted": (
         "CREATE TABLE Logs (Id int IDENTITY(5,1), Item varchar(10)) "
@@ -268,6 +273,7 @@ def test_what_is_told_with_little_severity_is_printed(place: Place) -> None:
 
 
 FAILS = {
+    "divided by nothing": ("SELECT Price / (Id - Id) AS a FROM Stock WHERE Price > 0", "[Dd]ivi(de|sion) by zero"),
     "a cursor that is not there": ("OPEN c", "no cursor 'c'"),
     "a cursor that is not open": ("DECLARE c CURSOR FOR SELECT 1 AS a FETCH NEXT FROM c", "not open"),
     "a cursor that is opened twice": ("DECLARE c CURSOR FOR SELECT 1 AS a OPEN c OPEN c", "open already"),
