@@ -83,6 +83,7 @@ class Stream:
             "validateDataConsistency": self.settings.validates,
             "parallelCopies": self.settings.parallel,
         }
+        self.reading.rows_together = getattr(sink, "rows_together", 0)
         rows = source.read(settings, self.reading)
         self.figures.data_expected = self.figures.data_expected or self.reading.data_expected
         self.figures.counts_rows = self.reading.counts_rows

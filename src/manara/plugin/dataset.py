@@ -104,7 +104,8 @@ class Tally:
     counts: a sink may then take trouble to find the rows that its database does not take. A source whose batches are
     not rows (the pieces of files) sets `counts_rows` to false. `conversions`, given the columns of a source of texts,
     tells which of them are to have another type; a source may convert those itself while it reads, all of them, and
-    refuses the rows that do not fit.
+    refuses the rows that do not fit. `rows_together` are how many rows the sink stores together, 0 where it does not
+    care: a source that may cut its batches as it likes spares the sink to cut them anew.
     """
 
     rows_read: int = 0
@@ -123,6 +124,7 @@ class Tally:
     spelling: Spelling | None = None
     skips: bool = False
     counts_rows: bool = True
+    rows_together: int = 0
     refuse: Callable[[Refused], None] = refuse_none
     leave_out: Callable[[str, ManaraError], None] = leave_out_none
     conversions: "Callable[[pa.Schema], Mapping[str, Conversion]]" = convert_none

@@ -6,6 +6,7 @@ import pytest
 from tests.plugin_given import Place, files
 
 from manara.errors import ManaraError
+from manara.plugin.dataset import Tally
 
 
 def test_rows_keep_order_and_types_through_row_groups(place: Place) -> None:
@@ -15,6 +16,20 @@ def test_rows_keep_order_and_types_through_row_groups(place: Place) -> None:
     written = pq.ParquetFile(place.folder / "out.parquet")
     assert written.read() == table
     assert written.metadata.row_group(0).column(0).compression == "SNAPPY"
+
+
+def test_batches_are_as_large_as_the_sink_wants_them_unless_they_are_too_large(place: Place) -> None:
+    for name, text in (("small", "x"), ("large", "x" * 2_000)):
+        texts = pa.array([f"{text}{number}" for number in range(20_000)])
+        pq.write_table(pa.table({"t": texts}), place.folder / f"{name}.parquet", use_dictionary=False)
+    read = {
+        name: [
+            batch.num_rows
+            for batch in place.dataset(files("Parquet", f"{name}.parquet")).read({}, Tally(rows_together=15_000))
+        ]
+        for name in ("small", "large")
+    }
+    assert read == {"small": [15_000, 5_000], "large": [20_000]}
 
 
 @pytest.mark.parametrize("codec", ["snappy", "gzip", "zstd", "lz4", "brotli", "none"])

@@ -21,6 +21,7 @@ from manara.plugin.dataset import DatasetGiven, Relation, Tally, dataset, noted,
 from manara.table.batch import Batch
 from manara.table.dialects import dialect_of
 from manara.table.procedure import plain_name, script_of
+from manara.table.rows import DUCKDB_ROWS
 from manara.table.runner import ReadOnly
 
 Settings = Mapping[str, Any]
@@ -61,6 +62,11 @@ class TableDataset:
 
     given: DatasetGiven
     database: Database
+
+    @property
+    def rows_together(self) -> int:
+        """How many rows the database stores together, 0 where that is nothing to who brings them."""
+        return DUCKDB_ROWS if self.database.dialect == "duckdb" else 0
 
     def read(self, settings: Settings, tally: Tally) -> pa.RecordBatchReader:
         database = settled(self.database, settings)

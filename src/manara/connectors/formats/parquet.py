@@ -53,6 +53,14 @@ def parquet(given: DatasetGiven) -> FileDataset:
     return FileDataset(given=plain, format=ParquetFormat(codec=codec, batch_rows=given.batch_rows))
 
 
+def _rows_at_once(content: pq.ParquetFile, tally: Tally) -> int:
+    """Return how many rows the sink stores together, 0 where they would be too large to hold several times."""
+    groups = (content.metadata.row_group(number) for number in range(content.metadata.num_row_groups))
+    size_bytes = sum(group.total_byte_size for group in groups)
+    together = size_bytes * tally.rows_together / max(content.metadata.num_rows, 1)
+    return tally.rows_together if together <= _GROUP_BYTES else 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParquetFormat:
     """Rows keep their order. The columns of the first file count for all; the others must have the same."""
@@ -71,7 +79,7 @@ class ParquetFormat:
         with _opened(file, tally) as content:
             same_columns(file, schema, content.schema_arrow.names)
             try:
-                for batch in content.iter_batches(self.batch_rows):
+                for batch in content.iter_batches(_rows_at_once(content, tally) or self.batch_rows):
                     yield batch.select(schema.names).cast(schema)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
                 raise broken_file(file, f"Its types are not those of the first file: {error}.") from error
