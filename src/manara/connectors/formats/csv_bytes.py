@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from manara.connectors.formats.csv_lines import where
 from manara.connectors.formats.marks import Marks, stand_ins
 
 _PIECE_BYTES = 1 << 20
@@ -113,7 +114,7 @@ class CsvBytes(io.RawIOBase):
     def _row_end(self, block: bytes, most: int) -> int:
         """Return the length of the rows at the start of the block that seem whole, `most` bytes or fewer."""
         quote, at = self._quote.encode(), block.rfind(b"\n", 0, most)
-        in_quotes = bool(quote) and block.count(quote, 0, max(at, 0)) % 2 == 1
+        in_quotes = bool(quote) and _count(block, quote, max(at, 0)) % 2 == 1
         for _ in range(_STEPS_BACK):
             if at < 0 or not in_quotes:
                 break
@@ -175,6 +176,11 @@ class CsvBytes(io.RawIOBase):
         self._ready = self._ready[found.end() :]
         self.lines_taken += 1
         return found.group()
+
+
+def _count(block: bytes, sign: bytes, end: int) -> int:
+    """Return how often a sign stands before the end."""
+    return where(block, sign, 0, end).true_count if len(sign) == 1 else block.count(sign, 0, end)
 
 
 def _quoting(quote: str) -> dict[str, Any]:

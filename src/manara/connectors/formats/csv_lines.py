@@ -122,11 +122,18 @@ def _lone_returns(held: bytes, end: int) -> int:
 
 def _feeds(held: bytes, end: int) -> "array[int]":
     """Return how many line feeds stand before each stretch of a block, and at last how many it has."""
+    are_feeds = where(held, b"\n", 0, end)
     found, count = array("q", [0]), 0
     for begin in range(0, end, _STRETCH):
-        count += held.count(b"\n", begin, min(begin + _STRETCH, end))
+        count += are_feeds.slice(begin, _STRETCH).true_count
         found.append(count)
     return found
+
+
+def where(held: bytes, letter: bytes, begin: int, end: int) -> Any:
+    """Return of each byte whether it is the letter: faster than to count them, and other threads go on meanwhile."""
+    told: Any = pa.Array.from_buffers(pa.uint8(), max(end - begin, 0), [None, pa.py_buffer(held)], offset=begin)
+    return pc.equal(told, pa.scalar(letter[0], pa.uint8()))
 
 
 def _more(rows: pa.RecordBatch, ragged: Sequence[pacsv.InvalidRow]) -> Any:
