@@ -11,9 +11,9 @@ from manara.errors import ManaraError, NotFound, WrongDefinition
 from manara.table.procedure import Procedure, called
 from manara.table.runner import Runner, Values
 from manara.table.statements import gives_rows, plain_statements
-from manara.table.tsql_calls import DEEPEST
-from manara.table.tsql_program import Program
-from manara.table.tsql_session import Session
+from manara.table.tsql.calls import DEEPEST
+from manara.table.tsql.program import Program
+from manara.table.tsql.session import Session
 
 if TYPE_CHECKING:
     import pyarrow as pa

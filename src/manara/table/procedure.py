@@ -8,7 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from manara.errors import NotFound, WrongDefinition
-from manara.table.tsql_procedure import Written, constant, read_procedure
+from manara.table.tsql.procedure import Written, constant, read_procedure
 
 FOLDER = "local/procedure"
 _PARAMETER = re.compile(r"--\s*@(?P<name>\w+)\s*(?P<type>[^=\n]*?)\s*(?:=\s*(?P<default>.*?))?\s*")

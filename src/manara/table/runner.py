@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlglot import exp
 
 from manara.errors import WrongDefinition
-from manara.table.tsql import Catalog
-from manara.table.tsql_parts import shown
+from manara.table.tsql.parts import shown
+from manara.table.tsql.translation import Catalog
 
 if TYPE_CHECKING:
     import pyarrow as pa

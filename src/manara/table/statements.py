@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
 from manara.errors import WrongDefinition
-from manara.table.tsql_parts import refuse, shown
+from manara.table.tsql.parts import refuse, shown
 
 _SHOWN = 200
 _GIVES_ROWS = {

@@ -11,8 +11,8 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from manara.table.tsql_forms import filled
-from manara.table.tsql_parts import refuse
+from manara.table.tsql.forms import filled
+from manara.table.tsql.parts import refuse
 
 _JSON = {
     "duckdb": (

@@ -3,10 +3,10 @@
 from sqlglot import exp
 from tzlocal.windows_tz import win_tz
 
-from manara.table.tsql_forms import filled
-from manara.table.tsql_parts import refuse
-from manara.table.tsql_texts import on_days
-from manara.table.tsql_types import Types
+from manara.table.tsql.forms import filled
+from manara.table.tsql.parts import refuse
+from manara.table.tsql.sorts import Types
+from manara.table.tsql.texts import on_days
 
 _DIALECTS = {"duckdb", "postgres"}
 _IANA = {name.lower(): iana for name, iana in win_tz.items()}

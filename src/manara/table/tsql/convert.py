@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from manara.table.tsql_types import Types
+from manara.table.tsql.sorts import Types
 
 _TEXTS = {
     exp.DataType.Type.VARCHAR,

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from manara.table.tsql_changes import by_source
-from manara.table.tsql_parts import refuse, tokens_of
+from manara.table.tsql.changes import by_source
+from manara.table.tsql.parts import refuse, tokens_of
 
 _NAME = r"(?:\[[^\]]+\]|\"[^\"]+\"|[\w#]+)"
 _NAMES = rf"{_NAME}(?:\s*\.\s*{_NAME})*"

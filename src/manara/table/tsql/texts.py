@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from manara.table.tsql_forms import filled
-from manara.table.tsql_parts import refuse
-from manara.table.tsql_types import Types
+from manara.table.tsql.forms import filled
+from manara.table.tsql.parts import refuse
+from manara.table.tsql.sorts import Types
 
 _KIND = exp.DataType.Type
 _WHOLE = {_KIND.TINYINT: 8, _KIND.UTINYINT: 8, _KIND.SMALLINT: 15, _KIND.INT: 31, _KIND.BIGINT: 63}

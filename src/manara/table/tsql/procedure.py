@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manara.errors import WrongDefinition
-from manara.table.tsql_parts import tokens_of
+from manara.table.tsql.parts import tokens_of
 
 _HEAD = re.compile(
     r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|(?:set|use)\s[^;\n]*[;\n]|go\b|;)*"

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from manara import clock
 from manara.errors import BadRows, Cancelled, ManaraError, TimedOut, WrongDefinition
-from manara.table.tsql_parts import shown
+from manara.table.tsql.parts import shown
 
 _STATED = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?(?:l|h|I64)?([diosuxX%])")
 _SEVERE = 16

@@ -9,25 +9,25 @@ from typing import Any, Protocol
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from manara.table.tsql_catalog import object_id, with_catalog
-from manara.table.tsql_changes import changed
-from manara.table.tsql_convert import as_text, from_text, hash_as_text, is_text, style_of, with_styles
-from manara.table.tsql_dates import added, begun, between, day_of, in_zone, moment_of, part_of
-from manara.table.tsql_differs import refuse_what_differs
-from manara.table.tsql_for import with_for
-from manara.table.tsql_format import formatted
-from manara.table.tsql_functions import function, stuffed
-from manara.table.tsql_json import with_json
-from manara.table.tsql_names import by_its_table, spelt, temporary_name
-from manara.table.tsql_numbers import cut, not_by_nothing, rounded, stored, with_bits
-from manara.table.tsql_output import plain_returning
-from manara.table.tsql_parts import refuse
-from manara.table.tsql_pattern import as_regex, has_brackets
-from manara.table.tsql_pivot import with_pivots
-from manara.table.tsql_statements import applied, plain_key, say_recursive, unqualified
-from manara.table.tsql_texts import read, with_days
-from manara.table.tsql_top import with_tops
-from manara.table.tsql_types import Types, sort_of
+from manara.table.tsql.catalog import object_id, with_catalog
+from manara.table.tsql.changes import changed
+from manara.table.tsql.convert import as_text, from_text, hash_as_text, is_text, style_of, with_styles
+from manara.table.tsql.dates import added, begun, between, day_of, in_zone, moment_of, part_of
+from manara.table.tsql.differs import refuse_what_differs
+from manara.table.tsql.for_json import with_for
+from manara.table.tsql.formats import formatted
+from manara.table.tsql.functions import function, stuffed
+from manara.table.tsql.json_functions import with_json
+from manara.table.tsql.names import by_its_table, spelt, temporary_name
+from manara.table.tsql.output import plain_returning
+from manara.table.tsql.parts import refuse
+from manara.table.tsql.pattern import as_regex, has_brackets
+from manara.table.tsql.pivot import with_pivots
+from manara.table.tsql.sorts import Types, sort_of
+from manara.table.tsql.statements import applied, plain_key, say_recursive, unqualified
+from manara.table.tsql.texts import read, with_days
+from manara.table.tsql.top import with_tops
+from manara.table.tsql.whole_numbers import cut, not_by_nothing, rounded, stored, with_bits
 
 
 class Catalog(Protocol):

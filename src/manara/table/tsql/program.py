@@ -10,11 +10,10 @@ from sqlglot import exp
 
 from manara import clock
 from manara.errors import ManaraError, WrongDefinition
-from manara.table.tsql import State, sequences, translated
-from manara.table.tsql_assign import assign, assign_from, declared, is_assignment
-from manara.table.tsql_before import is_asked_before, set_variables, sets_variables, told_before
-from manara.table.tsql_calls import WITHIN, call, fill, from_change, insert_from_call
-from manara.table.tsql_cursor import (
+from manara.table.tsql.assign import assign, assign_from, declared, is_assignment
+from manara.table.tsql.before import is_asked_before, set_variables, sets_variables, told_before
+from manara.table.tsql.calls import WITHIN, call, fill, from_change, insert_from_call
+from manara.table.tsql.cursor import (
     CURRENT,
     DECLARES,
     Cursor,
@@ -24,11 +23,12 @@ from manara.table.tsql_cursor import (
     use_cursor,
     with_status,
 )  # fmt: skip
-from manara.table.tsql_define import definitions, steps
-from manara.table.tsql_output import Output, output_of
-from manara.table.tsql_parts import If, Part, Plain, Try, While, parts, refuse
-from manara.table.tsql_read import tree_of
-from manara.table.tsql_session import Raised, Scratch, stated
+from manara.table.tsql.define import definitions, steps
+from manara.table.tsql.output import Output, output_of
+from manara.table.tsql.parts import If, Part, Plain, Try, While, parts, refuse
+from manara.table.tsql.read import tree_of
+from manara.table.tsql.session import Raised, Scratch, stated
+from manara.table.tsql.translation import State, sequences, translated
 
 if TYPE_CHECKING:
     import pyarrow as pa

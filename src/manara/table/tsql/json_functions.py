@@ -5,7 +5,7 @@ from typing import Any, cast
 import sqlglot
 from sqlglot import exp
 
-from manara.table.tsql_forms import filled
+from manara.table.tsql.forms import filled
 
 _TEXTS = {exp.DataType.Type.VARCHAR, exp.DataType.Type.NVARCHAR, exp.DataType.Type.CHAR, exp.DataType.Type.NCHAR}
 

@@ -7,9 +7,9 @@ import re
 
 from sqlglot import exp
 
-from manara.table.tsql_forms import filled
-from manara.table.tsql_parts import refuse
-from manara.table.tsql_types import Types
+from manara.table.tsql.forms import filled
+from manara.table.tsql.parts import refuse
+from manara.table.tsql.sorts import Types
 
 ROUNDED = "cast(round(cast({x} as decimal(38, 10)), {n}) as decimal(38, {n}))"
 """A number with `n` digits behind its point."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from manara.errors import WrongDefinition
-from manara.table.tsql_changes import in_places, place_of
-from manara.table.tsql_parts import Plain, refuse
-from manara.table.tsql_read import tree_of
+from manara.table.tsql.changes import in_places, place_of
+from manara.table.tsql.parts import Plain, refuse
+from manara.table.tsql.read import tree_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from manara.table.tsql_program import Program
+    from manara.table.tsql.program import Program
 
 _NAME = r"(?:global\s+)?(@?\w+|\[[^\]]+\])"
 DECLARES = re.compile(

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from manara.table.tsql_parts import refuse
+from manara.table.tsql.parts import refuse
 
 _ALL = 100
 _BY = "manara_by_"

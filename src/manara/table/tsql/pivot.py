@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from manara.table.tsql_parts import refuse
+from manara.table.tsql.parts import refuse
 
 Columns = Callable[[exp.Table], Mapping[str, str]]
 

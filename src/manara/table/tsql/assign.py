@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import exp
 
-from manara.table.tsql_parts import refuse
+from manara.table.tsql.parts import refuse
 
 if TYPE_CHECKING:
-    from manara.table.tsql_program import Program
+    from manara.table.tsql.program import Program
 
 _PIECE = "manara_piece_"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from manara.table.tsql_catalog import is_answered
-from manara.table.tsql_parts import refuse
-from manara.table.tsql_pattern import as_regex, has_brackets
+from manara.table.tsql.catalog import is_answered
+from manara.table.tsql.parts import refuse
+from manara.table.tsql.pattern import as_regex, has_brackets
 
 _NOT_KNOWN = {
     "SCOPE_IDENTITY",

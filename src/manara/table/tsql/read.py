@@ -12,9 +12,9 @@ from sqlglot.errors import SqlglotError
 from sqlglot.parsers.tsql import TSQLParser
 
 from manara.errors import WrongDefinition
-from manara.table.tsql_define import plain_table
-from manara.table.tsql_for import without_value
-from manara.table.tsql_parts import refuse, shown, tokens_of
+from manara.table.tsql.define import plain_table
+from manara.table.tsql.for_json import without_value
+from manara.table.tsql.parts import refuse, shown, tokens_of
 
 _TWO_FROMS = re.compile(r"^(\s*delete)\s+from\s+([^\s(]+)\s+from\b", re.IGNORECASE)
 _TOP = re.compile(

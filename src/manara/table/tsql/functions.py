@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
-from manara.table.tsql_format import ROUNDED
-from manara.table.tsql_forms import filled
-from manara.table.tsql_parts import refuse
-from manara.table.tsql_pattern import as_regex
-from manara.table.tsql_types import sort_of
+from manara.table.tsql.formats import ROUNDED
+from manara.table.tsql.forms import filled
+from manara.table.tsql.parts import refuse
+from manara.table.tsql.pattern import as_regex
+from manara.table.tsql.sorts import sort_of
 
 Columns = Callable[[exp.Table], Mapping[str, str]]
 

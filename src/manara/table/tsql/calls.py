@@ -10,14 +10,14 @@ import sqlglot
 from sqlglot import exp
 
 from manara.table.runner import Values
-from manara.table.tsql_assign import kind_of
-from manara.table.tsql_define import renamed
-from manara.table.tsql_parts import Plain, refuse, tokens_of
-from manara.table.tsql_read import tree_of
-from manara.table.tsql_session import fitted
+from manara.table.tsql.assign import kind_of
+from manara.table.tsql.define import renamed
+from manara.table.tsql.parts import Plain, refuse, tokens_of
+from manara.table.tsql.read import tree_of
+from manara.table.tsql.session import fitted
 
 if TYPE_CHECKING:
-    from manara.table.tsql_program import Program
+    from manara.table.tsql.program import Program
 
 DEEPEST = 32
 WITHIN = re.compile(r"(?<=from)\s*\(\s*(merge|update|delete|insert)\b", re.IGNORECASE)

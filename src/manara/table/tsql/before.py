@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from manara.table.tsql_assign import assign_from, kind_of
-from manara.table.tsql_changes import in_places, place_of, taken_apart, target_of
-from manara.table.tsql_parts import refuse
+from manara.table.tsql.assign import assign_from, kind_of
+from manara.table.tsql.changes import in_places, place_of, taken_apart, target_of
+from manara.table.tsql.parts import refuse
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from manara.table.tsql_program import Program
+    from manara.table.tsql.program import Program
 
 _NEW, _PLACE = "manara_new", "manara_place"
 _BY_CHANCE = {"NEWID", "NEWSEQUENTIALID", "RAND"}

@@ -6,7 +6,7 @@ from typing import Any, cast
 import sqlglot
 from sqlglot import exp
 
-from manara.table.tsql_types import Types, sort_of
+from manara.table.tsql.sorts import Types, sort_of
 
 _WHOLES = {
     exp.DataType.Type.INT,

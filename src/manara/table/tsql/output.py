@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from manara.table.tsql_parts import refuse, tokens_of
-from manara.table.tsql_read import tree_of
+from manara.table.tsql.parts import refuse, tokens_of
+from manara.table.tsql.read import tree_of
 
 _CHANGES = {"INSERT", "UPDATE", "DELETE", "MERGE"}
 _PAST = {"VALUES", "SELECT", "WHERE", "EXEC", "EXECUTE"}
