@@ -47,6 +47,9 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "a table variable with keys": (
         "DECLARE @t TABLE (Id int NOT NULL, Item varchar(9), PRIMARY KEY NONCLUSTERED (Id DESC), INDEX ix (Item)) "
         "INSERT @t VALUES (1, 'x') SELECT Item FROM @t", [("x",)]),
+    "a table from a query with hints": (
+        "CREATE TABLE Made WITH (HEAP) AS SELECT s.Id FROM Stock s JOIN Incoming [i] WITH (NOLOCK) ON [i].Id = s.Id "
+        "SELECT Id FROM Made", [(2,)]),
     "a column where there is none": (
         "IF NOT EXISTS (SELECT * FROM sys.columns WHERE name = 'Extra' AND object_id = OBJECT_ID('dbo.Stock')) "
         "ALTER TABLE dbo.Stock ADD Extra int NULL, More varchar(5) DEFAULT 'x' "

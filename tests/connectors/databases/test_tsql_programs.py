@@ -168,6 +168,11 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "variables of an update": (
         "DECLARE @o varchar(20), @n varchar(20), @id int UPDATE Stock SET @o = Item, @n = Item = 'new', @id = Id "
         "WHERE Id = 2 SELECT @o, @n, @id, (SELECT Item FROM Stock WHERE Id = 2)", [("BCG", "new", 2, "new")]),
+    "what rows of a WITH were": (
+        "WITH low AS (SELECT Id AS k, Item FROM Stock WHERE Id < 3) UPDATE low SET Item = 'q' "
+        "OUTPUT deleted.Item AS o, inserted.Item AS n WHERE k = 2", [("BCG", "q")]),
+    "nothing but variables of an update": (
+        "DECLARE @x varchar(20) UPDATE Stock SET @x = Item WHERE Id = 2 SELECT @x", [("BCG",)]),
     "what a MERGE has done": (
         "DECLARE @done TABLE (act varchar(10), Old int, New int, Item varchar(20)) "
         "MERGE Stock AS t USING (SELECT * FROM Incoming) AS s ON t.ID = s.id WHEN MATCHED AND t.Item <> s.Item THEN "

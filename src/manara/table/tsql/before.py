@@ -89,7 +89,9 @@ class _Change:
     def _know(self, target: Any) -> None:
         self._target = target
         self._name = (target.args["alias"].this if target.alias else target.this).copy()
-        told = self._program.rows_of(exp.select("*").from_(target.copy()).where("1 = 0"), self._text).schema
+        asked = exp.select("*").from_(target.copy()).where("1 = 0")
+        asked.set("with_", self._tree.args.get("with_") and self._tree.args["with_"].copy())
+        told = self._program.rows_of(asked, self._text).schema
         self._kinds: Mapping[str, Any] = {field.name: field.type for field in told}
 
     def spread(self, one: Any) -> list[Any]:

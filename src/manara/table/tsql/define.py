@@ -103,6 +103,8 @@ def plain_table(text: str) -> str:
         return text
     text = _CHECKED.sub(r"\1", text)
     tokens = tokens_of(text)
+    end = next((at for at, token in enumerate(tokens) if token.text.upper() == "SELECT"), len(tokens))
+    tokens = tokens[:end]  # a query behind it has hints and joins of its own
     words = ["" if token.token_type.name in _QUOTED else str(token.text).upper() for token in tokens]
     left_out = sorted({place for first, last in _storage(tokens, words, text) for place in range(first, last)})
     for place in reversed(left_out):

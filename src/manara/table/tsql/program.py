@@ -278,6 +278,8 @@ class Program:
     def _change(self, tree: exp.Expression, text: str) -> None:
         if sets_variables(tree):
             set_variables(self, tree, text)
+            if not tree.expressions:
+                return  # it sets nothing else
         if self.batch.spoken == "duckdb":
             for name, first, step in sequences(tree):
                 kind = "temporary sequence" if "#" in name else "sequence"

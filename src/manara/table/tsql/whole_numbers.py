@@ -56,7 +56,8 @@ def not_by_nothing(node: exp.Div) -> exp.Div:
     """Return a division that fails where it divides by nothing; DuckDB would give a number without end."""
     divisor = node.expression.unnest()
     is_nothing_left_out = isinstance(divisor, exp.Nullif) and divisor.expression.name == "0"
-    if is_nothing_left_out or (isinstance(divisor, exp.Literal) and float(divisor.name) != 0):
+    is_written = isinstance(divisor, exp.Literal) and (divisor.is_string or float(divisor.name) != 0)
+    if is_nothing_left_out or is_written:
         return node
     checked = "case when x = 0 then error('Divide by zero error encountered.') else x end"
     node.set("expression", _with(checked, "duckdb", divisor))
