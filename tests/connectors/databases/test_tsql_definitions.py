@@ -13,7 +13,7 @@ __all__ = ["place"]
 SCRIPTED = """
 CREATE TABLE [dbo].[Made](
     [Id] [int] IDENTITY(1,1) NOT NULL,
-    [Item] [nvarchar](50) NULL,
+    [Item] [nvarchar](50) COLLATE SQL_Latin1_General_CP1_CI_AS NULL,
     [Seen] [datetime2](7) NULL,
     [Own] [bit] NOT NULL,
  CONSTRAINT [PK_Made] PRIMARY KEY CLUSTERED

@@ -85,6 +85,10 @@ QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "an UNPIVOT of a table, joined": (
         "SELECT u.Id, k, u.v FROM (SELECT * FROM Stock) s UNPIVOT (v FOR k IN (Item)) u JOIN Incoming i ON i.Id = u.Id",
         [(2, "Item", "BCG")]),
+    "texts compared without regard to case": (
+        "SELECT Id FROM Stock WHERE (Item COLLATE SQL_Latin1_General_CP1_CI_AS = 'opV' "
+        "OR Item COLLATE Latin1_General_CI_AS IN ('bcg', 'x')) AND NOT Item COLLATE Latin1_General_CI_AS LIKE 'op_x%' "
+        "ORDER BY Item COLLATE Latin1_General_CI_AS", [(2,), (1,)]),
     "an OUTER APPLY": (
         "SELECT s.Id, x.Item FROM Stock s OUTER APPLY (SELECT TOP 1 i.Item FROM Incoming i WHERE i.Id > s.Id + 1 "
         "ORDER BY i.Id) x WHERE s.Id > 1 ORDER BY s.Id", [(2, "PCV"), (3, None)]),
@@ -105,6 +109,7 @@ def test_a_query_gives_what_sql_server_gives(place: Place, text: str, rows: list
 
 
 REFUSED = {
+    "SELECT Id FROM Stock WHERE Item COLLATE Latin1_General_CI_AI = 'opV'": "COLLATE Latin1_General_CI_AI",
     "SELECT Id FROM Stock FOR XML AUTO": "FOR XML, but for the PATH",
     "SELECT Item FROM Stock FOR XML PATH('')": "FOR XML, but for the PATH",
     "SELECT Id, Item + 'x' FROM Stock FOR JSON PATH": "a column without a name",

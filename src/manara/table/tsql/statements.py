@@ -1,5 +1,7 @@
 """Whole statements of T-SQL in the form that other databases have for them."""
 
+from typing import Any, cast
+
 from sqlglot import exp
 
 
@@ -37,4 +39,26 @@ def applied(tree: exp.Expression) -> exp.Expression:
             join.set("side", "LEFT" if is_outer else None)
             join.set("on", exp.true() if is_outer else None)
             lateral.set("cross_apply", None)
+    return tree
+
+
+def collated(tree: exp.Expression) -> exp.Expression:
+    """Return the tree with small letters compared where a collation has no regard to case; no column keeps its own.
+
+    Those that have no regard to accents either are left as they are.
+    """
+    for node in list(tree.find_all(exp.Collate)):
+        name, place = node.expression.name.upper(), cast("Any", node.parent)
+        if "_CI" not in name or "_AI" in name or (isinstance(place, exp.In) and place.args.get("query")):
+            continue
+        if isinstance(place, exp.Predicate):
+            for side in [one for one in place.iter_expressions() if one is not node]:
+                side.replace(exp.Lower(this=side.copy()))
+        is_compared = isinstance(place, exp.Predicate | exp.Ordered)
+        node.replace(exp.Lower(this=node.this) if is_compared else node.this)
+    for column in list(tree.find_all(exp.ColumnDef)):
+        kept = [
+            one for one in column.args.get("constraints") or () if not isinstance(one.kind, exp.CollateColumnConstraint)
+        ]
+        column.set("constraints", kept)
     return tree

@@ -24,7 +24,7 @@ from manara.table.tsql.parts import refuse
 from manara.table.tsql.pattern import as_regex, has_brackets
 from manara.table.tsql.pivot import with_pivots
 from manara.table.tsql.sorts import Types, sort_of
-from manara.table.tsql.statements import applied, plain_key, say_recursive, unqualified
+from manara.table.tsql.statements import applied, collated, plain_key, say_recursive, unqualified
 from manara.table.tsql.texts import read, with_days
 from manara.table.tsql.top import with_tops
 from manara.table.tsql.whole_numbers import cut, not_by_nothing, rounded, stored, with_bits
@@ -74,7 +74,8 @@ class _Translation:
     def of(self, tree: exp.Expression) -> str:
         tree = with_for(tree.copy(), self._text, self._to, self._columns_by_name)
         tree = with_pivots(tree, self._text, self._columns_by_name)
-        tree = with_styles(applied(with_json(tree, self._to)), self._kinds, self._text)
+        tree = collated(applied(with_json(tree, self._to)))
+        tree = with_styles(tree, self._kinds, self._text)
         refuse_what_differs(tree, self._text, self._to)
         say_recursive(tree)
         tree = with_tops(changed(tree, self._text, self._to), self._text, self._to)
