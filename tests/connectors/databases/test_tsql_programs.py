@@ -202,6 +202,21 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "SELECT CASE WHEN DATEDIFF(microsecond, @a, SYSDATETIME()) > 0 THEN 1 ELSE 0 END AS later, "
         "CASE WHEN GETDATE() = GETDATE() THEN 1 ELSE 0 END AS same", [(1, 1)]),
     "a variable of one letter": ("DECLARE @v varchar = 'abc', @w varchar(2) = 'abc' SELECT @v, @w", [("a", "ab")]),
+    "blanks at the end of texts in a list": (
+        "DECLARE @cols nvarchar(max) = N'', @sql nvarchar(max) SELECT @cols += N', ' + QUOTENAME(Item) FROM Stock "
+        "WHERE Id < 3 ORDER BY Id SET @sql = N'SELECT ' + STUFF(@cols, 1, 2, N'') + N' FROM (SELECT Item, Price "
+        "FROM Stock) s PIVOT (SUM(Price) FOR Item IN (' + STUFF(@cols, 1, 2, N'') + N')) p' EXEC (@sql)",
+        [(2.5, 1.25)]),
+    "the number of a new row of a temporary table": (
+        "CREATE TABLE #log (Id int IDENTITY, n int) INSERT INTO #log (n) VALUES (1), (1) "
+        "DECLARE @a int = SCOPE_IDENTITY(), @t TABLE (Id int IDENTITY(5,5), n int) INSERT @t (n) VALUES (1), (2) "
+        "SELECT @a, SCOPE_IDENTITY()", [(2, 10)]),
+    "days of a recursive WITH": (
+        "WITH d AS (SELECT CAST('20240228' AS date) AS dt UNION ALL SELECT DATEADD(day, 1, dt) FROM d "
+        "WHERE dt < '20240301') SELECT CONVERT(int, CONVERT(char(8), MAX(dt), 112)), COUNT(*) FROM d", [(20240301, 3)]),
+    "a variable of a name": (
+        "DECLARE @t sysname = 'Stock', @n int, @s nvarchar(99) SET @s = N'SELECT @c = COUNT(*) FROM ' + QUOTENAME(@t) "
+        "EXEC sp_executesql @s, N'@c int OUTPUT', @c = @n OUTPUT SELECT @n", [(3,)]),
     "no new row": ("SELECT SCOPE_IDENTITY() AS a", [(None,)]),
     "what was inserted": (
         "CREATE TABLE Logs (Id int IDENTITY(5,1), Item varchar(10)) "

@@ -19,6 +19,7 @@ VALUES: dict[str, Any] = {
     "CAST((SELECT SUM(v.x) FROM (VALUES (2.7), (1.2)) v(x)) AS int)": 3, "ROUND(2.567, 2, 1)": 2.56,
     "ROUND(2.567, 2)": 2.57,
     "ROUND(-2.5, 0, 0)": -3, "CAST(5 AS bit)": 1, "CAST(0.5 AS bit)": 1, "CAST(0 AS bit)": 0,
+    "N'a ' + N'b'": "a b", "CAST(DATEADD(day, 1, CAST('20240131' AS date)) AS varchar(20))": "2024-02-01",
     "5.0 / '2'": 2.5, "-7 / 2": -3, "-7 % 3": -1,
     # a week begins on Sunday
     "DATEPART(weekday, CAST('2024-02-04' AS date))": 1, "DATEPART(dw, '2024-02-03')": 7,

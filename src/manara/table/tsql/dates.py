@@ -67,8 +67,13 @@ def begun(node: exp.TimestampTrunc, types: Types, to: str) -> exp.Expression:
     return exp.cast(node, "date" if is_day else "timestamp")
 
 
-def added(node: exp.DateAdd) -> exp.Expression:
-    """Return DATEADD with the moment that a number or text means where one stands: 0 is 1900-01-01."""
+def added(node: exp.DateAdd, types: Types) -> exp.Expression:
+    """Return DATEADD: of a day it is a day, and where a number or text stands, the moment that it means.
+
+    0 is 1900-01-01.
+    """
+    if types.is_day(node.this):
+        return exp.cast(node, "date")
     if isinstance(node.this, exp.Literal) and node.this.is_string:
         node.set("this", exp.cast(on_days(node.this), "timestamp"))
     elif isinstance(node.this, exp.Literal) and node.this.name == "0":

@@ -24,6 +24,7 @@ from manara.table.tsql.cursor import (
     with_status,
 )  # fmt: skip
 from manara.table.tsql.define import definitions, steps
+from manara.table.tsql.names import temporary_name
 from manara.table.tsql.output import Output, output_of
 from manara.table.tsql.parts import If, Part, Plain, Try, While, parts, refuse
 from manara.table.tsql.read import tree_of
@@ -51,7 +52,8 @@ _NO_ERROR = 10
 """RAISERROR with such a severity only tells something."""
 _IN_TABLE = (
     "from information_schema.columns where lower(table_name) = lower($name) "
-    "and lower(table_schema) = coalesce(nullif(lower($schema), 'dbo'), lower(current_schema()))"
+    "and (lower(table_schema) = coalesce(nullif(lower($schema), 'dbo'), lower(current_schema())) "
+    "or left($name, 1) = '#')"
 )
 _SEQUENCE = {
     "duckdb": (
@@ -293,14 +295,15 @@ class Program:
 
     def _number_of(self, tree: exp.Insert) -> int | None:
         """Return the number that the database gave to the last new row; None where the table does not count."""
-        table = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        target = self._own(tree).this
+        table = target.this if isinstance(target, exp.Schema) else target
         asked = _SEQUENCE.get(self.batch.spoken)
         if asked is None or not isinstance(table, exp.Table):
             return None
+        is_temporary = isinstance(table.this, exp.Identifier) and table.this.args.get("temporary")
+        called = temporary_name(table.this).name if is_temporary else table.name
         with self.asked():
-            found = (
-                self.batch.runner.query(asked, {"name": table.name, "schema": table.db or "dbo"}).read_all().to_pylist()
-            )
+            found = self.batch.runner.query(asked, {"name": called, "schema": table.db or "dbo"}).read_all().to_pylist()
         if not found:
             return None
         name = exp.Literal.string(found[0]["name"]).sql(self.batch.spoken)

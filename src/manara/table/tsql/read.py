@@ -54,6 +54,8 @@ def _read(text: str) -> exp.Expression:
         ) from error
     if found is None or isinstance(found, exp.Command):
         refuse(text, f"the command {text.split(maxsplit=1)[0].upper()}")
+    for text_of_many in list(found.find_all(exp.National)):  # a char in PostgreSQL, which has no blanks at its end
+        text_of_many.replace(exp.Literal.string(text_of_many.name))
     if top:
         _limit(found, tree_of(f"SELECT {top}").expressions[0], text, is_share=is_share)
     return cast("exp.Expression", found)

@@ -1,6 +1,6 @@
 """Whole statements of T-SQL in the form that other databases have for them."""
 
-from typing import Any, cast
+from typing import Any
 
 from sqlglot import exp
 
@@ -48,12 +48,15 @@ def collated(tree: exp.Expression) -> exp.Expression:
     Those that have no regard to accents either are left as they are.
     """
     for node in list(tree.find_all(exp.Collate)):
-        name, place = node.expression.name.upper(), cast("Any", node.parent)
+        name = node.expression.name.upper()
+        place: Any = node.parent
         if "_CI" not in name or "_AI" in name or (isinstance(place, exp.In) and place.args.get("query")):
             continue
         if isinstance(place, exp.Predicate):
-            for side in [one for one in place.iter_expressions() if one is not node]:
-                side.replace(exp.Lower(this=side.copy()))
+            sides: list[Any] = list(place.iter_expressions())
+            for side in sides:
+                if side is not node:
+                    side.replace(exp.Lower(this=side.copy()))
         is_compared = isinstance(place, exp.Predicate | exp.Ordered)
         node.replace(exp.Lower(this=node.this) if is_compared else node.this)
     for column in list(tree.find_all(exp.ColumnDef)):

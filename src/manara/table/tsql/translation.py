@@ -81,7 +81,10 @@ class _Translation:
         tree = with_tops(changed(tree, self._text, self._to), self._text, self._to)
         known = self._known(tree)
         self._types = Types(known, self._values)
-        aliases = {node.alias.lower(): self._types.of(node.this) for node in tree.find_all(exp.Alias)}
+        aliases = {
+            node.alias.lower(): "date" if self._types.is_day(node.this) else self._types.of(node.this)
+            for node in tree.find_all(exp.Alias)
+        }
         self._types = Types({**aliases, **known}, self._values)
         if self._to == "duckdb":
             with_days(tree, self._types)
@@ -187,7 +190,7 @@ class _Translation:
             (exp.DataType, self._type),
             (exp.DateDiff, lambda node: between(node, self._to, self._text)),
             (exp.Length, lambda node: exp.Length(this=exp.func("rtrim", node.this)) if node.this else node),
-            (exp.DateAdd, added),
+            (exp.DateAdd, lambda node: added(node, self._types)),
             (exp.ColumnDef, self._column),
             (exp.Create, self._create),
             (exp.Log, self._log),
@@ -374,6 +377,8 @@ class _Translation:
             "MONEY": "decimal(19, 4)",
             "SMALLMONEY": "decimal(10, 4)",
         }.get(name, "")
+        if node.this == exp.DataType.Type.USERDEFINED and "sysname" in node.sql("tsql").lower():
+            known = "varchar(128)"
         if any(part.name.upper() == "MAX" for part in node.expressions):
             known = "text" if "BINARY" not in name else "bytea" if self._to == "postgres" else "blob"
         return exp.DataType.build(known, dialect=self._to) if known else node
