@@ -1,8 +1,11 @@
 """Days and moments as T-SQL counts them: a week begins on Sunday, a difference counts borders, 0 is 1900-01-01."""
 
+import re
+
 from sqlglot import exp
 from tzlocal.windows_tz import win_tz
 
+from manara.table.tsql.formats import formatted
 from manara.table.tsql.forms import filled
 from manara.table.tsql.parts import refuse
 from manara.table.tsql.sorts import Types
@@ -10,6 +13,21 @@ from manara.table.tsql.texts import on_days
 
 _DIALECTS = {"duckdb", "postgres"}
 _IANA = {name.lower(): iana for name, iana in win_tz.items()}
+_SHORT = {
+    **dict.fromkeys(("yy", "yyyy", "year"), "year"), **dict.fromkeys(("qq", "q", "quarter"), "quarter"),
+    **dict.fromkeys(("mm", "m", "month"), "month"), **dict.fromkeys(("dy", "y", "dayofyear"), "dayofyear"),
+    **dict.fromkeys(("dd", "d", "day"), "day"), **dict.fromkeys(("wk", "ww", "week"), "week"),
+    **dict.fromkeys(("dw", "w", "weekday"), "weekday"), **dict.fromkeys(("hh", "hour"), "hour"),
+    **dict.fromkeys(("mi", "n", "minute"), "minute"), **dict.fromkeys(("ss", "s", "second"), "second"),
+    **dict.fromkeys(("ms", "millisecond"), "millisecond"), **dict.fromkeys(("mcs", "microsecond"), "microsecond"),
+    **dict.fromkeys(("isowk", "isoww", "iso_week"), "iso_week"),
+}  # fmt: skip
+"""What the short names of the parts of a date stand for in T-SQL, and nowhere else."""
+_COUNTED = {"dayofyear": "day", "weekday": "day"}
+_PART = re.compile(
+    r"(?P<head>\b(?P<name>dateadd|datediff|datediff_big|datepart|datename|datetrunc)\s*\(\s*)(?P<part>[a-z_]+)(?=\s*,)",
+    re.IGNORECASE,
+)
 _SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
 _PARTS_OF_SECOND = {"MILLISECOND": 1_000, "MS": 1_000, "MICROSECOND": 1_000_000, "MCS": 1_000_000}
 _SINCE = "cast(floor((cast({x} as date) - date '1899-12-31') / 7.0) as integer)"
@@ -19,9 +37,39 @@ _PARTS = {
     "DAYOFWEEK": "cast(extract(dow from {x}) + 1 as integer)",
     **dict.fromkeys(("WEEK", "WK", "WW"), _WEEK),
     "WEEKISO": "cast(extract(week from {x}) as integer)",
+    "MILLISECOND": "cast(floor(extract(millisecond from {x})) as integer) % 1000",
+    "MICROSECOND": "cast(floor(extract(microsecond from {x})) as integer) % 1000000",
     **dict.fromkeys(("DAYOFYEAR", "DY", "Y"), "cast(extract(doy from {x}) as integer)"),
 }
 """Parts of a day that other databases count otherwise. Source: DATEPART, with the DATEFIRST of us_english."""
+
+
+def with_whole_names(text: str) -> str:
+    """Return a statement with the parts of dates by their whole names.
+
+    >>> with_whole_names("SELECT DATEADD(n, 1, a), DATEDIFF(dw, a, b), DATEPART(y, a)")
+    'SELECT DATEADD(minute, 1, a), DATEDIFF(day, a, b), DATEPART(dayofyear, a)'
+    """
+
+    def named(found: re.Match[str]) -> str:
+        part = _SHORT.get(found["part"].lower(), found["part"])
+        is_counted = found["name"].lower() in {"dateadd", "datediff", "datediff_big"}
+        return found["head"] + (_COUNTED.get(part, part) if is_counted else part)
+
+    return _PART.sub(named, text)
+
+
+def name_of_part(node: exp.Anonymous, types: Types, to: str, text: str) -> exp.Expression:
+    """Return DATENAME: the name of a month or weekday, any other part as a number in letters."""
+    part, value = node.expressions
+    value = on_days(value) if isinstance(value, exp.Literal) and value.is_string else value
+    form = {"MONTH": "MMMM", "WEEKDAY": "dddd"}.get(part.name.upper())
+    if form:
+        moment = exp.cast(value, "timestamp")
+        return formatted(exp.Anonymous(this="FORMAT", expressions=[moment, exp.Literal.string(form)]), to, text, types)
+    unit = {"WEEKDAY": "DAYOFWEEK", "ISO_WEEK": "WEEKISO"}.get(part.name.upper(), part.name.upper())
+    number = part_of(exp.Extract(this=exp.var(unit), expression=exp.cast(value, "timestamp")), types, to)
+    return exp.cast(exp.cast(number, "int"), "text")
 
 
 def between(node: exp.DateDiff, to: str, text: str) -> exp.Expression:
@@ -58,13 +106,18 @@ def part_of(node: exp.Extract, types: Types, to: str) -> exp.Expression:
     return node if form is None or to not in _DIALECTS else exp.paren(filled(form, to, x=value), copy=False)
 
 
-def begun(node: exp.TimestampTrunc, types: Types, to: str) -> exp.Expression:
-    """Return DATETRUNC, which PostgreSQL would give a time zone."""
-    if to != "postgres":
+def begun(node: exp.TimestampTrunc, types: Types, to: str, text: str) -> exp.Expression:
+    """Return DATETRUNC: a week begins on Sunday, and PostgreSQL would give it a time zone."""
+    if to not in _DIALECTS:
         return node
-    is_day = types.is_day(node.this)
-    node.set("this", exp.cast(node.this.copy(), "timestamp"))
-    return exp.cast(node, "date" if is_day else "timestamp")
+    unit = node.args["unit"].name.lower()
+    if unit not in {"year", "quarter", "month", "week", "iso_week", "day", "dayofyear", "hour", "minute", "second"}:
+        refuse(text, f"DATETRUNC by {unit}")
+    plain = {"iso_week": "week", "dayofyear": "day"}.get(unit, unit)
+    form = f"date_trunc('{plain}', cast({{x}} as timestamp))"
+    if unit == "week":
+        form = "date_trunc('week', cast({x} as timestamp) + interval '1 day') - interval '1 day'"
+    return exp.cast(exp.paren(filled(form, to, x=node.this)), "date" if types.is_day(node.this) else "timestamp")
 
 
 def added(node: exp.DateAdd, types: Types) -> exp.Expression:

@@ -12,6 +12,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.parsers.tsql import TSQLParser
 
 from manara.errors import WrongDefinition
+from manara.table.tsql.dates import with_whole_names
 from manara.table.tsql.define import plain_table
 from manara.table.tsql.for_json import without_value
 from manara.table.tsql.parts import refuse, shown, tokens_of
@@ -31,7 +32,9 @@ class _SqlServer(TSQL):
     class Parser(TSQLParser):
         FUNCTIONS: ClassVar[dict[str, Any]] = {
             **TSQLParser.FUNCTIONS,
-            "FORMAT": lambda told: exp.Anonymous(this="FORMAT", expressions=told),  # its form is not strftime's
+            # Their forms are not those of strftime.
+            "FORMAT": lambda told: exp.Anonymous(this="FORMAT", expressions=told),
+            "DATENAME": lambda told: exp.Anonymous(this="DATENAME", expressions=told),
         }
 
 
@@ -43,7 +46,7 @@ def tree_of(text: str) -> exp.Expression:
 @functools.lru_cache(maxsize=512)
 def _read(text: str) -> exp.Expression:
     """Return the tree of a statement; those of a loop are read once."""
-    told = with_steps(without_value(_TWO_FROMS.sub(r"\1 \2 FROM", text)))
+    told = with_whole_names(with_steps(without_value(_TWO_FROMS.sub(r"\1 \2 FROM", text))))
     plain, top, is_share = without_top(plain_table(told))
     try:
         found: Any = sqlglot.parse_one(plain, dialect=_SqlServer)

@@ -12,7 +12,7 @@ from sqlglot.errors import ErrorLevel, UnsupportedError
 from manara.table.tsql.catalog import object_id, with_catalog
 from manara.table.tsql.changes import changed
 from manara.table.tsql.convert import as_text, from_text, hash_as_text, is_text, style_of, with_styles
-from manara.table.tsql.dates import added, begun, between, day_of, in_zone, moment_of, part_of
+from manara.table.tsql.dates import added, begun, between, day_of, in_zone, moment_of, name_of_part, part_of
 from manara.table.tsql.differs import refuse_what_differs
 from manara.table.tsql.for_json import with_for
 from manara.table.tsql.formats import formatted
@@ -180,7 +180,7 @@ class _Translation:
             (exp.Round, self._round),
             (exp.Pow, self._power),
             (exp.AtTimeZone, in_zone),
-            ((exp.TimestampTrunc, exp.DateTrunc), lambda node: begun(node, self._types, self._to)),
+            ((exp.TimestampTrunc, exp.DateTrunc), lambda node: begun(node, self._types, self._to, self._text)),
             (exp.SHA2, self._hashed),
             ((exp.Concat, exp.ConcatWs), self._texts_together),
             (exp.Substring, self._part_of_text),
@@ -235,6 +235,8 @@ class _Translation:
             return self._now(node)
         if name == "FORMAT":
             return formatted(node, self._to, self._text, self._types)
+        if name == "DATENAME":
+            return name_of_part(node, self._types, self._to, self._text)
         known = function(node, self._to, self._text, self._columns_by_name)
         return node if known is node else self._changed_tree(known)
 
