@@ -50,6 +50,9 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "a table from a query with hints": (
         "CREATE TABLE Made WITH (HEAP) AS SELECT s.Id FROM Stock s JOIN Incoming [i] WITH (NOLOCK) ON [i].Id = s.Id "
         "SELECT Id FROM Made", [(2,)]),
+    "several tables that go": (
+        "CREATE TABLE a1 (x int) CREATE TABLE a2 (x int) DROP TABLE IF EXISTS a1, a2, a3 SELECT OBJECT_ID('a2')",
+        [(None,)]),
     "a column where there is none": (
         "IF NOT EXISTS (SELECT * FROM sys.columns WHERE name = 'Extra' AND object_id = OBJECT_ID('dbo.Stock')) "
         "ALTER TABLE dbo.Stock ADD Extra int NULL, More varchar(5) DEFAULT 'x' "

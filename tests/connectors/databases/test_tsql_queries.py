@@ -89,6 +89,12 @@ QUERIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "SELECT Id FROM Stock WHERE (Item COLLATE SQL_Latin1_General_CP1_CI_AS = 'opV' "
         "OR Item COLLATE Latin1_General_CI_AS IN ('bcg', 'x')) AND NOT Item COLLATE Latin1_General_CI_AS LIKE 'op_x%' "
         "ORDER BY Item COLLATE Latin1_General_CI_AS", [(2,), (1,)]),
+    "numbers in a list of texts": (
+        "DECLARE @ids varchar(20) = '1, 3' SELECT Id FROM Stock WHERE Id IN "
+        "(SELECT value FROM STRING_SPLIT(@ids, ',')) ORDER BY Id", [(1,), (3,)]),
+    "texts joined by numbers": (
+        "CREATE TABLE #t (k varchar(9)) INSERT #t VALUES ('2'), ('3') UPDATE #t SET k = 1 WHERE k = 3 "
+        "SELECT s.Id FROM Stock s JOIN #t t ON t.k = s.Id ORDER BY 1", [(1,), (2,)]),
     "an OUTER APPLY": (
         "SELECT s.Id, x.Item FROM Stock s OUTER APPLY (SELECT TOP 1 i.Item FROM Incoming i WHERE i.Id > s.Id + 1 "
         "ORDER BY i.Id) x WHERE s.Id > 1 ORDER BY s.Id", [(2, "PCV"), (3, None)]),

@@ -67,7 +67,13 @@ def definitions(text: str) -> list[str] | None:
 
 
 def steps(tree: exp.Expression, to: str) -> Iterator[exp.Expression]:
-    """Yield the statements that an ALTER TABLE or a MERGE comes to in the dialect `to`; any other as it is."""
+    """Yield the statements that an ALTER TABLE, a MERGE or a DROP comes to in the dialect `to`; any other as it is."""
+    if isinstance(tree, exp.Drop):
+        for one in tree.args["tables"]:
+            dropped = tree.copy()
+            dropped.set("tables", [one.copy()])
+            yield dropped
+        return
     if not isinstance(tree, exp.Alter):
         yield from by_source(tree) if isinstance(tree, exp.Merge) and to == "postgres" else [tree]
         return

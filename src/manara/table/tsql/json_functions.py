@@ -55,6 +55,7 @@ _ELEMENTS = {
         "with ordinality as manara_a(manara_x, manara_n)) as manara_l"
     ),
 }
+_PIECES = "select cast(manara_s.value as text) as value, manara_s.ordinal"
 _SPLIT = {
     "duckdb": "from unnest(string_split({t}, {s})) with ordinality as manara_s(value, ordinal)",
     "postgres": "from unnest(string_to_array({t}, {s})) with ordinality as manara_s(value, ordinal)",
@@ -76,7 +77,7 @@ def with_json(tree: exp.Expression, to: str) -> exp.Expression:
     for call in list(tree.find_all(exp.Anonymous)):
         if call.name.upper() == "STRING_SPLIT" and isinstance(call.parent, exp.Table | exp.Lateral):
             text, sign = call.expressions[:2]
-            rows = filled(f"select manara_s.value, manara_s.ordinal {_SPLIT[to]}", to, t=text, s=sign)
+            rows = filled(f"{_PIECES} {_SPLIT[to]}", to, t=text, s=sign)
             _put_rows(call.parent, exp.Subquery(this=rows), "manara_split")
     for opened in list(tree.find_all(exp.OpenJSON)):
         if isinstance(opened.parent, exp.Table | exp.Lateral):

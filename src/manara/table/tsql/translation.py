@@ -37,6 +37,7 @@ class Catalog(Protocol):
         """Return the table's columns in order, with their types in the database's SQL; nothing where there is none."""
 
 
+_AS_NUMBERS = {"int": "bigint", "float": "decimal(38, 10)"}
 _HASHES = (exp.MD5, exp.MD5Digest, exp.SHA, exp.SHA2)
 _NOW = {"GETUTCDATE", "SYSDATETIME", "SYSUTCDATETIME"}
 
@@ -179,6 +180,8 @@ class _Translation:
             (exp.Extract, lambda node: part_of(node, self._types, self._to)),
             (exp.Round, self._round),
             (exp.Pow, self._power),
+            ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), self._compared),
+            (exp.In, self._one_of),
             (exp.AtTimeZone, in_zone),
             ((exp.TimestampTrunc, exp.DateTrunc), lambda node: begun(node, self._types, self._to, self._text)),
             (exp.SHA2, self._hashed),
@@ -345,6 +348,24 @@ class _Translation:
         """Return a hash of the letters in UTF-8, as DuckDB takes it; PostgreSQL wants bytes."""
         if self._to == "postgres":
             node.set("this", exp.Anonymous(this="convert_to", expressions=[node.this, exp.Literal.string("UTF8")]))
+        return node
+
+    def _compared(self, node: Any) -> Any:
+        """Return a comparison of a number and a text with the text as a number, as SQL Server reads it."""
+        if isinstance(node.parent, exp.Update):  # what it sets
+            return node
+        sorts = {side: self._types.of(node.args[side]) for side in ("this", "expression")}
+        for side, other in (("this", "expression"), ("expression", "this")):
+            if sorts[side] == "text" and sorts[other] in _AS_NUMBERS and not isinstance(node.args[side], exp.Literal):
+                node.set(side, self._cast(exp.cast(node.args[side].copy(), _AS_NUMBERS[sorts[other]])))
+        return node
+
+    def _one_of(self, node: exp.In) -> exp.Expression:
+        query = node.args.get("query")
+        told = query.unnest().selects if query is not None else []
+        kind = _AS_NUMBERS.get(self._types.of(node.this))
+        if kind and len(told) == 1 and self._types.of(told[0].unalias()) == "text":
+            told[0].replace(self._cast(exp.cast(told[0].unalias().copy(), kind)))
         return node
 
     def _power(self, node: exp.Pow) -> exp.Expression:
