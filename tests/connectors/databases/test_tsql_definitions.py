@@ -38,6 +38,10 @@ RUN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "an index that is there once": (
         f"IF NOT {IF_THERE} CREATE UNIQUE INDEX ux ON dbo.Stock (Id ASC) IF NOT {IF_THERE} SELECT 1 AS a "
         "SELECT name, is_unique FROM sys.indexes WHERE object_id = OBJECT_ID('dbo.Stock')", [("ux", 1)]),
+    "an index of another schema": (
+        "CREATE SCHEMA stg CREATE TABLE stg.a (x int) CREATE UNIQUE INDEX ux ON stg.a (x) CREATE UNIQUE INDEX uy "
+        "ON stg.a (x) DROP INDEX ux ON stg.a DROP INDEX [a].[uz] DROP INDEX stg.a.uy "
+        "SELECT COUNT(*) FROM sys.indexes WHERE object_id = 'stg.a'", [(0,)]),
     "an index that goes": (
         f"CREATE UNIQUE INDEX ux ON dbo.Stock (Id) IF {IF_THERE} DROP INDEX ux ON dbo.Stock "
         f"SELECT COUNT(*) FROM sys.objects WHERE name = 'Stock' AND {IF_THERE}", [(0,)]),

@@ -20,7 +20,7 @@ VALUES: dict[str, Any] = {
     "ROUND(2.567, 2)": 2.57,
     "ROUND(-2.5, 0, 0)": -3, "CAST(5 AS bit)": 1, "CAST(0.5 AS bit)": 1, "CAST(0 AS bit)": 0,
     "N'a ' + N'b'": "a b", "CAST(DATEADD(day, 1, CAST('20240131' AS date)) AS varchar(20))": "2024-02-01",
-    "5.0 / '2'": 2.5, "-7 / 2": -3, "-7 % 3": -1,
+    "'DATEADD(mm, 1, x), a += b'": "DATEADD(mm, 1, x), a += b", "5.0 / '2'": 2.5, "-7 / 2": -3, "-7 % 3": -1,
     # a week begins on Sunday
     "DATEPART(weekday, CAST('2024-02-04' AS date))": 1, "DATEPART(dw, '2024-02-03')": 7,
     "DATEPART(week, CAST('2024-01-06' AS date))": 1, "DATEPART(week, CAST('2024-01-07' AS date))": 2,
@@ -191,6 +191,7 @@ REFUSED = {
     "SUBSTRING('abc', -1, 3)": "from before the text",
     "CONVERT(varchar(32), HASHBYTES('MD5', 'a'))": "the style that is none",
     "FORMAT(5, 'C')": "none of N2",
+    "FORMAT(5, 'N2', Item) FROM Stock --": "not written out",
     "FORMAT(GETDATE(), 'dd.MMM', 'de-DE')": "for 'de-de'",
     "FORMAT(5, 'N2', 'de-DE')": "for 'de-de'",
 }

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from sqlglot import exp
 
 from manara.table.tsql.parts import refuse
+from manara.table.tsql.sorts import kind_of
 
 if TYPE_CHECKING:
     from manara.table.tsql.program import Program
@@ -105,16 +105,3 @@ def _without_pieces(node: Any, names: set[str], pieces: list[exp.Expression], te
 def _typed(node: exp.Expression, typed: Mapping[str, exp.Expression]) -> exp.Expression:
     found = typed.get(node.name) if isinstance(node, exp.Parameter) and not isinstance(node.parent, exp.Cast) else None
     return node if found is None else found.copy()
-
-
-def kind_of(kind: pa.DataType) -> exp.DataType:
-    """Return the type in T-SQL of a column of Arrow's."""
-    told = "nvarchar(max)"
-    for is_kind, name in (
-        (pa.types.is_boolean, "bit"), (pa.types.is_integer, "bigint"), (pa.types.is_floating, "float"),
-        (pa.types.is_date, "date"), (pa.types.is_timestamp, "datetime2"), (pa.types.is_time, "time"),
-    ):  # fmt: skip
-        told = name if is_kind(kind) else told
-    if pa.types.is_decimal(kind):
-        told = f"decimal({kind.precision}, {kind.scale})"
-    return exp.DataType.build(told, dialect="tsql")

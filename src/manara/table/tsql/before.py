@@ -3,14 +3,16 @@
 Source: OUTPUT and UPDATE in SQL Server's reference. `@v = a` is what the column was, `@v = a = 1` what it becomes.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from manara.table.tsql.assign import assign_from, kind_of
+from manara.table.tsql.assign import assign_from
 from manara.table.tsql.changes import in_places, place_of, taken_apart, target_of
 from manara.table.tsql.parts import refuse
+from manara.table.tsql.sorts import kind_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,7 +81,7 @@ def _variable(one: Any) -> Any:
     return one.this if isinstance(one, exp.EQ) and isinstance(one.this, exp.Parameter) else None
 
 
-class _Change:
+class _Change(ABC):
     """A change whose rows are asked for, and the columns of its target."""
 
     def __init__(self, program: "Program", tree: Any, text: str) -> None:
@@ -119,16 +121,16 @@ class _Change:
     def _was(self, name: str) -> exp.Expression:
         return exp.column(exp.to_identifier(name), table=self._name.copy())
 
+    @abstractmethod
     def _becomes(self, name: str) -> exp.Expression:
-        raise NotImplementedError
+        """Return what a column will hold."""
 
     def _typed(self, name: str, value: exp.Expression) -> exp.Expression:
         """Return a value as the column will hold it."""
         kind = next((kind for known, kind in self._kinds.items() if known.lower() == name.lower()), None)
         if kind is None:
             refuse(self._text, f"the column '{name}', which the table has not")
-        told = kind_of(kind)
-        return value if told.is_type("nvarchar") else exp.cast(value.copy(), told)
+        return exp.cast(value.copy(), kind_of(kind))
 
 
 class _Update(_Change):
@@ -144,16 +146,19 @@ class _Update(_Change):
         self._new = {one.this.name.lower(): one.expression for one in tree.expressions if isinstance(one, exp.EQ)}
 
     def query(self, told: list[Any]) -> exp.Select:
-        """Return the query of what is put out; for a TOP, with the places of the rows that it takes."""
+        """Return the query of what is put out; where it may be in doubt which rows change, with their places."""
         limit, where = self._tree.args.get("limit"), self._tree.args.get("where")
         variables = all(isinstance(one, exp.EQ) for one in told)
         expressions: list[Any] = [
             exp.EQ(this=one.this, expression=one.expression.transform(self._column)) if variables else self._meant(one)
             for one in told
         ]
-        if limit:
-            if self._joins or self._tree.args.get("from_"):
-                refuse(self._text, "an UPDATE with TOP and a FROM, whose rows are put out as they were")
+        if limit and (self._joins or self._tree.args.get("from_")):
+            refuse(self._text, "an UPDATE with TOP and a FROM, whose rows are put out as they were")
+        is_made = self._target.name.lower() in {each.alias.lower() for each in self._tree.find_all(exp.CTE)}
+        if self._joins and is_made and not variables:
+            refuse(self._text, "an UPDATE of what a WITH names and of others, whose rows are put out as they were")
+        if (limit or self._joins) and not variables:
             place = exp.column(self._place, table=self._name.copy())
             expressions.append(exp.alias_(exp.cast(place, "text"), _PLACE))
         query = exp.select(*expressions).from_(self._tables[0].copy())
@@ -163,12 +168,16 @@ class _Update(_Change):
         return query.where(where.this.copy()) if where else query
 
     def settled(self, rows: "pa.Table") -> "pa.Table":
-        """Return the rows without their places, and let the change take just those."""
+        """Return the rows without their places; a TOP takes just those. Raises WrongDefinition where one is double."""
         if _PLACE not in rows.column_names:
             return rows
         at = rows.column_names.index(_PLACE)
-        self._tree.set("limit", None)
-        self._tree.set("where", exp.Where(this=in_places(self._program.batch.spoken, rows.column(at).to_pylist())))
+        places = rows.column(at).to_pylist()
+        if len(set(places)) < len(places):
+            refuse(self._text, "an UPDATE whose FROM finds a row more than once, so that it is open what becomes of it")
+        if self._tree.args.get("limit"):
+            self._tree.set("limit", None)
+            self._tree.set("where", exp.Where(this=in_places(self._program.batch.spoken, places)))
         return rows.remove_column(at)
 
     def _becomes(self, name: str) -> exp.Expression:

@@ -10,11 +10,11 @@ import sqlglot
 from sqlglot import exp
 
 from manara.table.runner import Values
-from manara.table.tsql.assign import kind_of
 from manara.table.tsql.define import renamed
 from manara.table.tsql.parts import Plain, refuse, tokens_of
 from manara.table.tsql.read import tree_of
 from manara.table.tsql.session import fitted
+from manara.table.tsql.sorts import kind_of
 
 if TYPE_CHECKING:
     from manara.table.tsql.program import Program
@@ -64,6 +64,9 @@ def insert_from_call(program: "Program", into: str, told: str, text: str) -> Non
 
 def from_change(program: "Program", text: str, change: re.Match[str]) -> None:
     """Run a statement that takes its rows from what a change puts out: INSERT ... SELECT ... FROM (MERGE ...) AS m."""
+    if program.batch.session.is_broken:
+        program.batch.session.left_out.append(text)
+        return
     depth, end = 1, change.end()
     for token in tokens_of(text[change.end() :]):
         depth += {"(": 1, ")": -1}.get(token.text, 0)

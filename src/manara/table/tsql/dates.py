@@ -1,13 +1,11 @@
 """Days and moments as T-SQL counts them: a week begins on Sunday, a difference counts borders, 0 is 1900-01-01."""
 
-import re
-
 from sqlglot import exp
 from tzlocal.windows_tz import win_tz
 
 from manara.table.tsql.formats import formatted
 from manara.table.tsql.forms import filled
-from manara.table.tsql.parts import refuse
+from manara.table.tsql.parts import refuse, tokens_of
 from manara.table.tsql.sorts import Types
 from manara.table.tsql.texts import on_days
 
@@ -24,22 +22,20 @@ _SHORT = {
 }  # fmt: skip
 """What the short names of the parts of a date stand for in T-SQL, and nowhere else."""
 _COUNTED = {"dayofyear": "day", "weekday": "day"}
-_PART = re.compile(
-    r"(?P<head>\b(?P<name>dateadd|datediff|datediff_big|datepart|datename|datetrunc)\s*\(\s*)(?P<part>[a-z_]+)(?=\s*,)",
-    re.IGNORECASE,
-)
+_ADDS = {"DATEADD", "DATEDIFF", "DATEDIFF_BIG"}
+_TAKES_PART = {*_ADDS, "DATEPART", "DATENAME", "DATETRUNC"}
 _SMALLER = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
-_PARTS_OF_SECOND = {"MILLISECOND": 1_000, "MS": 1_000, "MICROSECOND": 1_000_000, "MCS": 1_000_000}
+_PARTS_OF_SECOND = {"MILLISECOND": 1_000, "MICROSECOND": 1_000_000}
 _SINCE = "cast(floor((cast({x} as date) - date '1899-12-31') / 7.0) as integer)"
 """Which week since a Sunday, any one."""
 _WEEK = "cast(floor((extract(doy from {x}) + extract(dow from date_trunc('year', {x})) - 1) / 7) + 1 as integer)"
 _PARTS = {
     "DAYOFWEEK": "cast(extract(dow from {x}) + 1 as integer)",
-    **dict.fromkeys(("WEEK", "WK", "WW"), _WEEK),
+    "WEEK": _WEEK,
     "WEEKISO": "cast(extract(week from {x}) as integer)",
     "MILLISECOND": "cast(floor(extract(millisecond from {x})) as integer) % 1000",
     "MICROSECOND": "cast(floor(extract(microsecond from {x})) as integer) % 1000000",
-    **dict.fromkeys(("DAYOFYEAR", "DY", "Y"), "cast(extract(doy from {x}) as integer)"),
+    "DAYOFYEAR": "cast(extract(doy from {x}) as integer)",
 }
 """Parts of a day that other databases count otherwise. Source: DATEPART, with the DATEFIRST of us_english."""
 
@@ -47,16 +43,20 @@ _PARTS = {
 def with_whole_names(text: str) -> str:
     """Return a statement with the parts of dates by their whole names.
 
-    >>> with_whole_names("SELECT DATEADD(n, 1, a), DATEDIFF(dw, a, b), DATEPART(y, a)")
-    'SELECT DATEADD(minute, 1, a), DATEDIFF(day, a, b), DATEPART(dayofyear, a)'
+    >>> with_whole_names("SELECT DATEADD(n, 1, a), DATEDIFF(dw, a, b), DATEPART(y, a), 'datepart(y, a)'")
+    "SELECT DATEADD(minute, 1, a), DATEDIFF(day, a, b), DATEPART(dayofyear, a), 'datepart(y, a)'"
     """
-
-    def named(found: re.Match[str]) -> str:
-        part = _SHORT.get(found["part"].lower(), found["part"])
-        is_counted = found["name"].lower() in {"dateadd", "datediff", "datediff_big"}
-        return found["head"] + (_COUNTED.get(part, part) if is_counted else part)
-
-    return _PART.sub(named, text)
+    if "date" not in text.lower():
+        return text
+    tokens = tokens_of(text)
+    for at in reversed(range(len(tokens) - 3)):
+        name, opened, part, comma = tokens[at : at + 4]
+        called = "" if name.token_type.name == "IDENTIFIER" else name.text.upper()
+        if called in _TAKES_PART and (opened.text, comma.text) == ("(", ","):
+            whole = _SHORT.get(part.text.lower(), part.text)
+            whole = _COUNTED.get(whole, whole) if called in _ADDS else whole
+            text = text[: part.start] + whole + text[part.end + 1 :]
+    return text
 
 
 def name_of_part(node: exp.Anonymous, types: Types, to: str, text: str) -> exp.Expression:
@@ -75,12 +75,12 @@ def name_of_part(node: exp.Anonymous, types: Types, to: str, text: str) -> exp.E
 def between(node: exp.DateDiff, to: str, text: str) -> exp.Expression:
     """Return the number of borders between two times, as SQL Server counts; PostgreSQL has no such function."""
     unit = str(node.args.get("unit") or "DAY").upper()
-    if unit in {"WEEK", "WK", "WW"} and to in _DIALECTS:
+    if unit == "WEEK" and to in _DIALECTS:
         return exp.Sub(this=filled(_SINCE, to, x=node.this), expression=filled(_SINCE, to, x=node.expression))
     if to != "postgres":
         return node
     end, start = (exp.cast(part.copy(), "timestamp") for part in (node.this, node.expression))
-    if unit in {"DAY", "DD", "D"}:
+    if unit == "DAY":
         return filled("(cast({e} as date) - cast({s} as date))", to, e=end, s=start)
     if unit in {"YEAR", "MONTH", "QUARTER"}:
         many = {"YEAR": 1, "MONTH": 12, "QUARTER": 4}[unit]
@@ -159,6 +159,6 @@ def moment_of(node: exp.TimestampFromParts | exp.TimeFromParts, to: str) -> exp.
 def in_zone(node: exp.AtTimeZone) -> exp.AtTimeZone:
     """Return a moment in a time zone by its IANA name; SQL Server calls it as Windows does."""
     zone = node.args["zone"]
-    if isinstance(zone, exp.Literal | exp.National):
+    if isinstance(zone, exp.Literal):
         node.set("zone", exp.Literal.string(_IANA.get(zone.name.lower(), zone.name)))
     return node

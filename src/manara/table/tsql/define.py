@@ -23,7 +23,7 @@ _STORED = re.compile(
     re.IGNORECASE,
 )
 _DROPS_INDEX = re.compile(
-    rf"\s*drop\s+index\s+(?:if\s+exists\s+)?(?:(?P<name>{_NAME})\s+on\s+(?P<table>{_NAMES})|{_NAMES}\s*\.\s*(?P<last>{_NAME}))",
+    rf"\s*drop\s+index\s+(?:if\s+exists\s+)?(?:(?P<name>{_NAME})\s+on\s+(?P<table>{_NAMES})|(?P<names>{_NAMES}))",
     re.IGNORECASE,
 )
 _DEFAULT = re.compile(
@@ -60,7 +60,12 @@ def definitions(text: str) -> list[str] | None:
     if _STORED.match(text):
         return []
     if found := _DROPS_INDEX.match(text):
-        return [f"DROP INDEX IF EXISTS {found['name'] or found['last']}"]
+        if found["table"]:
+            owner, index = exp.to_table(found["table"], dialect="tsql").db, found["name"]
+        else:  # the older way: schema.table.index
+            *owners, _, index = ["", *(part.sql("tsql") for part in exp.to_table(found["names"], dialect="tsql").parts)]
+            owner = owners[-1] if owners else ""
+        return [f"DROP INDEX IF EXISTS {f'[{owner}].' if owner else ''}{index}"]
     if found := _DEFAULT.fullmatch(text):
         return [f"ALTER TABLE {found['table']} ALTER COLUMN {found['column']} SET DEFAULT {found['value']}"]
     return None
@@ -69,7 +74,7 @@ def definitions(text: str) -> list[str] | None:
 def steps(tree: exp.Expression, to: str) -> Iterator[exp.Expression]:
     """Yield the statements that an ALTER TABLE, a MERGE or a DROP comes to in the dialect `to`; any other as it is."""
     if isinstance(tree, exp.Drop):
-        for one in tree.args["tables"]:
+        for one in tree.args.get("tables") or ():
             dropped = tree.copy()
             dropped.set("tables", [one.copy()])
             yield dropped

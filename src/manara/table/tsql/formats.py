@@ -51,11 +51,11 @@ _ANYWHERE = {"yyyy", "yy", "MM", "M", "dd", "d", "HH", "H", "hh", "h", "mm", "m"
 
 def formatted(node: exp.Anonymous, to: str, text: str, types: Types) -> exp.Expression:
     """Return FORMAT in the words of the dialect `to`. Raises WrongDefinition for a form that is not known."""
-    value, told, *rest = [*node.expressions, exp.Null()][:3]
-    if not isinstance(told, exp.Literal | exp.National) or to not in _WORDS:
+    value, *told = node.expressions
+    if not told or not all(isinstance(one, exp.Literal) for one in told) or to not in _WORDS:
         refuse(text, "FORMAT by what is not written out")
-    culture = rest[0].name.lower() if rest and isinstance(rest[0], exp.Literal | exp.National) else ""
-    form, sort = told.name, types.of(value)
+    form, culture = told[0].name, told[1].name.lower() if len(told) > 1 else ""
+    sort = types.of(value)
     found = _NUMBER.fullmatch(form)
     if found and sort != "time" and not (len(form) == 1 and form != "0" and not sort):
         if culture not in _ENGLISH:

@@ -50,7 +50,7 @@ def stuffed(node: exp.Stuff, to: str) -> exp.Expression:
 
 def _place_of_pattern(node: exp.Anonymous, to: str, text: str, _columns: Columns) -> exp.Expression:
     told, value = node.expressions
-    pattern = told.name if isinstance(told, exp.Literal | exp.National) else ""
+    pattern = told.name if isinstance(told, exp.Literal) else ""
     inner = as_regex(pattern.removeprefix("%").removesuffix("%")) if pattern.strip("%") else None
     if inner is None:
         refuse(text, f"PATINDEX by {told.sql('tsql')}")
@@ -78,7 +78,7 @@ def _padded_number(node: exp.Anonymous, to: str, text: str, _columns: Columns) -
 
 
 def _length_of_column(node: exp.Anonymous, _to: str, text: str, columns: Columns) -> exp.Expression:
-    if not all(isinstance(one, exp.Literal | exp.National) for one in node.expressions):
+    if not all(isinstance(one, exp.Literal) for one in node.expressions):
         refuse(text, "COL_LENGTH of a name that is not written out")
     table, column = (one.name for one in node.expressions)
     kinds = {name.lower(): kind for name, kind in columns(exp.to_table(table, dialect="tsql")).items()}

@@ -17,6 +17,7 @@ from manara.errors import BadRows, Cancelled, ManaraError, TimedOut, WrongDefini
 from manara.table.tsql.parts import shown
 
 _STATED = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?(?:l|h|I64)?([diosuxX%])")
+_PROCEDURE = re.compile(r"procedure '([^']+)'")
 _SEVERE = 16
 _USER_ERROR = 50_000
 _MOST_MESSAGE = 2_047
@@ -93,7 +94,7 @@ class Session:
             "IDENTITY": last,
             "SCOPE_IDENTITY": last,
             "OBJECT_NAME": named if is_own else node,
-            "ERROR_PROCEDURE": named if self.caught else exp.null(),
+            "ERROR_PROCEDURE": _procedure_of(self.caught[-1], procedure) if self.caught else exp.null(),
             "SERVERNAME": exp.Literal.string(platform.node()),
             "FETCH_STATUS": exp.Literal.number(self.fetched),
             "TRANCOUNT": exp.Literal.number(self.opened),
@@ -106,6 +107,13 @@ class Session:
         if not self.caught:
             return exp.Literal.number(0) if name == "ERROR_NUMBER" else exp.null()
         return _OF_ERRORS[name](self.caught[-1])
+
+
+def _procedure_of(error: ManaraError, running: str) -> exp.Expression:
+    """Return the name of the procedure in which an error has come up: one that was called, or the one that runs."""
+    inner = _PROCEDURE.findall(error.where)
+    name = str(inner[-1]).rpartition(".")[2] if inner else running
+    return exp.Literal.string(name) if name else exp.null()
 
 
 def _number(name: str, usual: int) -> Callable[[ManaraError], exp.Expression]:

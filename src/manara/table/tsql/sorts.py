@@ -5,6 +5,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 from sqlglot import exp
 
 _INTS = ("int", "bigint", "smallint", "tinyint", "integer", "hugeint", "utinyint", "ubigint", "uinteger", "serial")
@@ -133,3 +134,16 @@ def sort_of(kind: str) -> str:
         if word.startswith(words):
             return sort
     return ""
+
+
+def kind_of(kind: pa.DataType) -> exp.DataType:
+    """Return the type in T-SQL of a column of Arrow's."""
+    told = "nvarchar(max)"
+    for is_kind, name in (
+        (pa.types.is_boolean, "bit"), (pa.types.is_integer, "bigint"), (pa.types.is_floating, "float"),
+        (pa.types.is_date, "date"), (pa.types.is_timestamp, "datetime2"), (pa.types.is_time, "time"),
+    ):  # fmt: skip
+        told = name if is_kind(kind) else told
+    if pa.types.is_decimal(kind):
+        told = f"decimal({kind.precision}, {kind.scale})"
+    return exp.DataType.build(told, dialect="tsql")

@@ -14,7 +14,7 @@ from manara.table.tsql.parts import refuse
 from manara.table.tsql.sorts import Types
 
 _KIND = exp.DataType.Type
-_WHOLE = {_KIND.TINYINT: 8, _KIND.UTINYINT: 8, _KIND.SMALLINT: 15, _KIND.INT: 31, _KIND.BIGINT: 63}
+WHOLE = {_KIND.TINYINT: 8, _KIND.UTINYINT: 8, _KIND.SMALLINT: 15, _KIND.INT: 31, _KIND.BIGINT: 63}
 """The kinds of whole numbers, with their bits, of which a TINYINT has none for a sign."""
 _NO_SIGN = 8
 _BINARY = {_KIND.FLOAT, _KIND.DOUBLE}
@@ -50,13 +50,13 @@ def read(node: exp.Cast, types: Types, to: str, text: str) -> exp.Expression:
         if is_safe and not sort and not isinstance(node.this, exp.Null):
             refuse(text, f"{node.sql('tsql')}, of which it is not certain whether it is one of a text")
         return exp.Cast(this=node.this, to=node.to) if is_safe else node
-    blank = "0" if kind in _WHOLE or kind in _BINARY else _FIRST_DAY if kind in _TIMES else ""
+    blank = "0" if kind in WHOLE or kind in _BINARY else _FIRST_DAY if kind in _TIMES else ""
     value = node.this
     if isinstance(value, exp.Literal):
         value = on_days(value) if kind in _TIMES else value
         value = exp.Literal.string(blank) if blank and not value.name.strip() else value
     elif blank:
-        told = _on_days(value) if kind in _TIMES and (is_safe or to == "duckdb") else value
+        told = _on_days(value, to) if kind in _TIMES else value
         value = filled(_READ, to, x=value, blank=exp.Literal.string(blank), value=told)
     if is_safe:
         is_constant = isinstance(value, exp.Literal)  # PostgreSQL would compute all branches of one beforehand
@@ -74,7 +74,7 @@ def on_days(literal: exp.Literal) -> exp.Literal:
 
 
 def with_days(tree: exp.Expression, types: Types) -> None:
-    """Write the days of texts that stand where a moment belongs as DuckDB reads them."""
+    """Write the days of texts that stand where a moment belongs as every database reads them, however it is set up."""
     for literal in list(tree.find_all(exp.Literal)):
         place = literal.parent
         if not literal.is_string or place is None:
@@ -84,15 +84,15 @@ def with_days(tree: exp.Expression, types: Types) -> None:
             literal.replace(on_days(literal))
 
 
-def _on_days(value: exp.Expression) -> exp.Expression:
+def _on_days(value: exp.Expression, to: str) -> exp.Expression:
     parts = {f"{name}{n}": exp.Literal.string(pair[at]) for n, pair in enumerate(_DAYS) for at, name in enumerate("pr")}
-    return filled(_ON_DAYS, "duckdb", x=value, **parts)
+    return filled(_ON_DAYS, to, x=value, **parts)
 
 
 def _if_it_fits(value: exp.Expression, kind: exp.DataType) -> exp.Expression:
     """Return a text as a value of a type, NULL where PostgreSQL would not take it."""
     told: Any = exp.Cast(this=value.copy(), to=kind)
-    if bits := _WHOLE.get(kind.this):
+    if bits := WHOLE.get(kind.this):
         low, high = -(1 << bits) if bits > _NO_SIGN else 0, (1 << bits) - 1
         form = f"case when cast({{x}} as numeric) between {low} and {high} then {{value}} end"
         return _matched(value, r"^\s*[-+]?\d{1,38}\s*$", filled(form, "postgres", x=value, value=told))

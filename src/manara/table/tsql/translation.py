@@ -87,7 +87,7 @@ class _Translation:
             for node in tree.find_all(exp.Alias)
         }
         self._types = Types({**aliases, **known}, self._values)
-        if self._to == "duckdb":
+        if self._to != "sqlite":
             with_days(tree, self._types)
         with_bits(tree, self._types, self._to)
         stored(tree, self._types, self._to, self._columns_by_name)
@@ -247,7 +247,7 @@ class _Translation:
         """Return 1 for a table that is there, and NULL for one that is not."""
         told, sort = node.this, node.expression
         kind = sort.name.upper() if sort is not None else "U"
-        if not isinstance(told, exp.Literal | exp.National) or kind not in {"U", "V"}:
+        if not isinstance(told, exp.Literal) or kind not in {"U", "V"}:
             refuse(self._text, "OBJECT_ID of something else than a table")
         name = re.sub(r"^tempdb\.\.", "", told.name, flags=re.I)
         others = node.parent.find_all(exp.Column) if isinstance(node.parent, exp.EQ) else ()

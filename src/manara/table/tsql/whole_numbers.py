@@ -1,33 +1,27 @@
 """Numbers as T-SQL counts them: a cast to a whole number cuts, and so does a column that takes a fraction."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
-import sqlglot
 from sqlglot import exp
 
+from manara.table.tsql.forms import filled
 from manara.table.tsql.sorts import Types, sort_of
+from manara.table.tsql.texts import WHOLE
 
-_WHOLES = {
-    exp.DataType.Type.INT,
-    exp.DataType.Type.BIGINT,
-    exp.DataType.Type.SMALLINT,
-    exp.DataType.Type.TINYINT,
-    exp.DataType.Type.UTINYINT,
-}
-_NO_WHOLE = "error('''' || cast(x as varchar) || ''' is no whole number')"
-_TEXT = "case when contains(cast(x as varchar), '.') then {bad} else cast(x as bigint) end"
+_NO_WHOLE = "error('''' || cast({x} as varchar) || ''' is no whole number')"
+_TEXT = "case when contains(cast({x} as varchar), '.') then {bad} else cast({x} as bigint) end"
 """A text in DuckDB, which would round it; `bad` is what becomes of one with a fraction."""
 
 _CUT = {
     "duckdb": (
-        "case when typeof(x) in ('DOUBLE', 'FLOAT') then cast(trunc(try_cast(x as double)) as bigint) "
-        "when typeof(x) like 'DECIMAL%' then cast(trunc(try_cast(x as decimal(38, 10))) as bigint) "
-        "when typeof(x) = 'VARCHAR' and contains(cast(x as varchar), '.') then {bad} else cast(x as bigint) end"
+        "case when typeof({x}) in ('DOUBLE', 'FLOAT') then cast(trunc(try_cast({x} as double)) as bigint) "
+        "when typeof({x}) like 'DECIMAL%' then cast(trunc(try_cast({x} as decimal(38, 10))) as bigint) "
+        "when typeof({x}) = 'VARCHAR' and contains(cast({x} as varchar), '.') then {bad} else cast({x} as bigint) end"
     ),
     "postgres": (
-        "case when cast(pg_typeof(x) as text) in ('numeric', 'double precision', 'real') "
-        "then cast(trunc(cast(cast(x as text) as numeric)) as bigint) else cast(x as integer) end"
+        "case when cast(pg_typeof({x}) as text) in ('numeric', 'double precision', 'real') "
+        "then cast(trunc(cast(cast({x} as text) as numeric)) as bigint) else cast({x} as integer) end"
     ),
 }
 """A value of which only the database knows whether it has a fraction."""
@@ -35,7 +29,7 @@ _CUT = {
 
 def cut(node: exp.Cast, types: Types, to: str) -> exp.Expression:
     """Return a cast to a whole number that cuts a fraction off, as SQL Server does; the others would round."""
-    if node.to.this not in _WHOLES or to not in _CUT:
+    if node.to.this not in WHOLE or to not in _CUT:
         return node
     value, sort = node.this, types.of(node.this)
     if sort == "float":
@@ -59,7 +53,7 @@ def not_by_nothing(node: exp.Div) -> exp.Div:
     is_written = isinstance(divisor, exp.Literal) and (divisor.is_string or float(divisor.name) != 0)
     if is_nothing_left_out or is_written:
         return node
-    checked = "case when x = 0 then error('Divide by zero error encountered.') else x end"
+    checked = "case when {x} = 0 then error('Divide by zero error encountered.') else {x} end"
     node.set("expression", _with(checked, "duckdb", divisor))
     return node
 
@@ -81,11 +75,11 @@ def with_bits(tree: exp.Expression, types: Types, to: str) -> None:
     for node in list(tree.find_all(exp.Cast)) if to == "postgres" else ():
         is_bit = node.to.this in {exp.DataType.Type.BIT, exp.DataType.Type.BOOLEAN}
         if is_bit and types.of(node.this) in {"int", "float"}:
-            node.set("this", _with("case when x = 0 then 0 when x <> 0 then 1 end", to, node.this))
+            node.set("this", _with("case when {x} = 0 then 0 when {x} <> 0 then 1 end", to, node.this))
         elif is_bit and types.of(node.this) == "text":
             node.set(
                 "this",
-                _with("case lower(trim(x)) when 'true' then '1' when 'false' then '0' else x end", to, node.this),
+                _with("case lower(trim({x})) when 'true' then '1' when 'false' then '0' else {x} end", to, node.this),
             )
 
 
@@ -142,10 +136,4 @@ def _fitting(value: Any, kind: str, types: Types, to: str) -> Any:
 
 
 def _with(form: str, to: str, value: exp.Expression) -> exp.Expression:
-    """Return a form as a tree, with the value in the places of its x."""
-    tree: Any = sqlglot.parse_one(form, dialect=to)
-
-    def put(node: exp.Expression) -> exp.Expression:
-        return value.copy() if isinstance(node, exp.Column) and node.name == "x" and not node.table else node
-
-    return cast("exp.Expression", exp.paren(tree.transform(put), copy=False))
+    return exp.paren(filled(form, to, x=value), copy=False)
